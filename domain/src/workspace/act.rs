@@ -66,13 +66,33 @@ impl LiveWorkspace {
         }
     }
 
+    /// Whether anything begins in it.
+    ///
     /// # Errors
-    /// `DeletionRequested`: until the request is cancelled, the action is not possible.
-    pub const fn allows(&self, action: WorkspaceAction) -> Result<(), WorkspaceError> {
-        if self.deletion.is_some() && !action.allowed_in_grace() {
+    /// `DeletionRequested`, until the request is cancelled. `Restricted`: nobody owns it.
+    pub fn may_begin(&self) -> Result<(), WorkspaceError> {
+        if self.deletion.is_some() {
             return Err(WorkspaceError::DeletionRequested);
         }
-        Ok(())
+        if self.is_restricted() { Err(WorkspaceError::Restricted) } else { Ok(()) }
+    }
+
+    /// # Errors
+    /// As of [`Self::may_begin`], for an action that is not possible meanwhile.
+    pub fn allows(&self, action: WorkspaceAction) -> Result<(), WorkspaceError> {
+        self.unless_begun(action.allowed_in_grace(), action.allowed_while_restricted())
+    }
+
+    pub(super) fn unless_begun(
+        &self,
+        in_grace: bool,
+        while_restricted: bool,
+    ) -> Result<(), WorkspaceError> {
+        match self.may_begin() {
+            Err(WorkspaceError::DeletionRequested) if in_grace => Ok(()),
+            Err(WorkspaceError::Restricted) if while_restricted => Ok(()),
+            answer => answer,
+        }
     }
 
     /// `also`: a right beside that of the action.

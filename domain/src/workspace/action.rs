@@ -3,7 +3,7 @@
 use super::Right;
 
 macro_rules! actions {
-    ($($(#[$doc:meta])* $action:ident $right:ident $in_grace:ident $account:ident;)*) => {
+    ($($(#[$doc:meta])* $action:ident $right:ident $in_grace:ident $restricted:ident $account:ident;)*) => {
         /// What a member can do in a workspace, to it and to its members, seats, servers and runs.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[allow(missing_docs, reason = "the name of each action says what it is")]
@@ -18,8 +18,12 @@ macro_rules! actions {
                 match self { $(Self::$action => Right::$right),* }
             }
 
-            const fn in_grace(self) -> InGrace {
-                match self { $(Self::$action => InGrace::$in_grace),* }
+            const fn in_grace(self) -> Meanwhile {
+                match self { $(Self::$action => Meanwhile::$in_grace),* }
+            }
+
+            const fn while_restricted(self) -> Meanwhile {
+                match self { $(Self::$action => Meanwhile::$restricted),* }
             }
 
             /// What is needed of the account that acts, besides.
@@ -30,9 +34,9 @@ macro_rules! actions {
     };
 }
 
-/// Whether an action is possible between a request for deletion and its completion.
+/// Whether an action is possible while nothing begins in the workspace.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum InGrace {
+enum Meanwhile {
     Allowed,
     Refused,
 }
@@ -48,57 +52,64 @@ pub enum ActingAccount {
     Verified,
 }
 
+// Action, right, in the grace of a deletion, while nobody owns the workspace, what the account needs.
 actions! {
-    ShowWorkspace ReadWorkspace Allowed Any;
-    RenameWorkspace ManageWorkspace Refused Any;
+    ShowWorkspace ReadWorkspace Allowed Allowed Any;
+    RenameWorkspace ManageWorkspace Refused Refused Any;
     /// Allowed in the grace, so that a request that is sent again gets its first answer.
-    RequestDeletion DeleteWorkspace Allowed Any;
+    RequestDeletion DeleteWorkspace Allowed Allowed Any;
     /// The former way to request it.
-    DeleteWorkspace DeleteWorkspace Allowed Any;
-    ShowDeletion ReadWorkspace Allowed Any;
-    CancelDeletion DeleteWorkspace Allowed Stays;
-    ListMembers ReadMembers Allowed Any;
-    ShowMember ReadMembers Allowed Any;
-    ChangeRole ManageMembers Refused Any;
+    DeleteWorkspace DeleteWorkspace Allowed Allowed Any;
+    ShowDeletion ReadWorkspace Allowed Allowed Any;
+    CancelDeletion DeleteWorkspace Allowed Allowed Stays;
+    /// An owner who did not request it has it come sooner.
+    HastenDeletion DeleteWorkspace Allowed Allowed Stays;
+    ShowSuccession ReadMembers Allowed Allowed Any;
+    /// In a restricted workspace whoever agrees owns it at once. One that is being deleted is nobody's to bring back.
+    AgreeSuccession ManageMembers Refused Allowed Stays;
+    WithdrawSuccession ManageMembers Allowed Allowed Any;
+    ListMembers ReadMembers Allowed Allowed Any;
+    ShowMember ReadMembers Allowed Allowed Any;
+    ChangeRole ManageMembers Refused Refused Any;
     /// Whoever leaves by themselves needs no right.
-    RemoveMember ManageMembers Allowed Any;
-    Invite ManageMembers Refused Verified;
-    ListInvitations ReadMembers Allowed Any;
-    ShowInvitation ReadMembers Allowed Any;
-    RevokeInvitation ManageMembers Allowed Any;
-    IssueApiToken ManageTokens Refused Stays;
-    ListApiTokens ManageTokens Allowed Any;
-    ShowApiToken ManageTokens Allowed Any;
-    RevokeApiToken ManageTokens Allowed Any;
-    ShowSeats ReadSeats Allowed Any;
-    ShowLease ReadSeats Allowed Any;
-    LeaseSeat LeaseSeat Refused Any;
-    RenewLease LeaseSeat Refused Any;
-    TakeOverLease LeaseSeat Refused Any;
+    RemoveMember ManageMembers Allowed Allowed Any;
+    Invite ManageMembers Refused Refused Verified;
+    ListInvitations ReadMembers Allowed Allowed Any;
+    ShowInvitation ReadMembers Allowed Allowed Any;
+    RevokeInvitation ManageMembers Allowed Allowed Any;
+    IssueApiToken ManageTokens Refused Refused Stays;
+    ListApiTokens ManageTokens Allowed Allowed Any;
+    ShowApiToken ManageTokens Allowed Allowed Any;
+    RevokeApiToken ManageTokens Allowed Allowed Any;
+    ShowSeats ReadSeats Allowed Allowed Any;
+    ShowLease ReadSeats Allowed Allowed Any;
+    LeaseSeat LeaseSeat Refused Refused Any;
+    RenewLease LeaseSeat Refused Refused Any;
+    TakeOverLease LeaseSeat Refused Refused Any;
     /// Another member's lease needs the right to manage members, too.
-    ReleaseLease LeaseSeat Allowed Any;
-    RegisterServer ManageServers Refused Verified;
-    ListServers ReadServers Allowed Any;
-    ShowServer ReadServers Allowed Any;
-    RenameServer ManageServers Refused Any;
-    ChangeServerAddress ManageServers Refused Verified;
-    RemoveServer ManageServers Refused Any;
-    CheckServer UseServers Refused Verified;
-    ShowServerMetrics ReadServers Allowed Any;
-    ApproveHostKey ManageServers Refused Verified;
-    AttachCredential ManageServers Refused Verified;
-    CreateDeployment ManageServers Refused Any;
-    ListDeployments ReadServers Allowed Any;
-    ShowDeployment ReadServers Allowed Any;
-    ReplaceDeployment ManageServers Refused Any;
-    RemoveDeployment ManageServers Refused Any;
-    StartRun StartRuns Refused Verified;
-    ListRuns ReadRuns Allowed Any;
-    ShowRun ReadRuns Allowed Any;
-    CancelRun StartRuns Allowed Any;
-    RetryRun StartRuns Refused Verified;
-    ReadRunLog ReadLogs Allowed Any;
-    ReadTrail ReadAudit Allowed Any;
+    ReleaseLease LeaseSeat Allowed Allowed Any;
+    RegisterServer ManageServers Refused Refused Verified;
+    ListServers ReadServers Allowed Allowed Any;
+    ShowServer ReadServers Allowed Allowed Any;
+    RenameServer ManageServers Refused Refused Any;
+    ChangeServerAddress ManageServers Refused Refused Verified;
+    RemoveServer ManageServers Refused Refused Any;
+    CheckServer UseServers Refused Refused Verified;
+    ShowServerMetrics ReadServers Allowed Allowed Any;
+    ApproveHostKey ManageServers Refused Refused Verified;
+    AttachCredential ManageServers Refused Refused Verified;
+    CreateDeployment ManageServers Refused Refused Any;
+    ListDeployments ReadServers Allowed Allowed Any;
+    ShowDeployment ReadServers Allowed Allowed Any;
+    ReplaceDeployment ManageServers Refused Refused Any;
+    RemoveDeployment ManageServers Refused Refused Any;
+    StartRun StartRuns Refused Refused Verified;
+    ListRuns ReadRuns Allowed Allowed Any;
+    ShowRun ReadRuns Allowed Allowed Any;
+    CancelRun StartRuns Allowed Allowed Any;
+    RetryRun StartRuns Refused Refused Verified;
+    ReadRunLog ReadLogs Allowed Allowed Any;
+    ReadTrail ReadAudit Allowed Allowed Any;
 }
 
 impl WorkspaceAction {
@@ -110,6 +121,12 @@ impl WorkspaceAction {
     /// Whether it is possible between a request for deletion and its completion: until the request is
     /// cancelled nothing begins in a workspace. It is read, and what runs there, or has a right, is ended.
     pub const fn allowed_in_grace(self) -> bool {
-        matches!(self.in_grace(), InGrace::Allowed)
+        matches!(self.in_grace(), Meanwhile::Allowed)
+    }
+
+    /// Whether it is possible while nobody owns the workspace: the same goes on as in the grace of a deletion,
+    /// and an admin may become its owner.
+    pub const fn allowed_while_restricted(self) -> bool {
+        matches!(self.while_restricted(), Meanwhile::Allowed)
     }
 }

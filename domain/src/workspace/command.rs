@@ -20,17 +20,27 @@ pub enum WorkspaceCommand {
     /// Changes nothing: a guard of the erasure of `on`, who is alone in the workspace, or no owner, or
     /// whose workspace is being deleted.
     NobodyDepends { on: AccountId },
-    /// Changes nothing: a guard of what a node begins on a server. Refused in the grace of a deletion.
+    /// Changes nothing: a guard of what an owner does who leaves the workspace to this member, who has agreed.
+    RemainHeir { account: AccountId },
+    /// Changes nothing: a guard of what a node begins on a server. Refused while nothing begins in the workspace.
     BeginRun,
     /// Needs the right to manage the workspace.
     Rename { by: AccountId, name: Personal<WorkspaceName> },
     /// Needs the right to manage members. The last owner stays one.
     ChangeRole { by: AccountId, member: AccountId, role: Role },
-    /// Of another, or of oneself.
-    RemoveMember { by: AccountId, member: AccountId },
-    /// The member's account has been erased. If it was the only owner, a member of the highest other role
-    /// becomes owner; of a workspace that is being deleted nobody does.
-    RemoveErasedMember { member: AccountId },
+    /// Of another, or of oneself. Whoever is the last to leave a restricted workspace leaves it to be deleted
+    /// after 30 days. While it is restricted, admins remove no admins.
+    RemoveMember { by: AccountId, member: AccountId, now: DateTime<Utc> },
+    /// The member's account has been erased. If it was the only owner, `heir` becomes owner: the first of
+    /// [`LiveWorkspace::heirs`](super::LiveWorkspace::heirs) whose erasure is not requested, which the caller has
+    /// looked up. Without one the workspace is restricted, unless it is being deleted.
+    RemoveErasedMember { member: AccountId, heir: Option<AccountId> },
+    /// `by`, an admin, agrees to own the workspace if its last owner is erased; a restricted one at once.
+    AgreeSuccession { by: AccountId },
+    /// Changes nothing if `by` has not agreed.
+    WithdrawSuccession { by: AccountId },
+    /// By an operator: `member` becomes the owner of a restricted workspace.
+    AppointOwner { member: AccountId },
     /// Records that names were shown to `by`, and for what; it is the caller that shows them.
     OpenMemberNames { by: AccountId, purpose: Purpose, count: u32 },
     /// Needs the right to manage members, and the role of an owner to invite an owner.
@@ -65,19 +75,42 @@ pub enum WorkspaceCommand {
     /// The member's account has ended these tokens: others, which were issued since, stay. Changes
     /// nothing where they are revoked already.
     RevokeTokensOf { member: AccountId, ended: Vec<ApiTokenId> },
-    /// `due` is the end of the grace: at most 30 days from `now`.
+    /// `due` is the end of the grace: at most 30 days from `now`. Refused within a day after two that were cancelled.
     RequestDeletion { by: AccountId, now: DateTime<Utc>, due: DateTime<Utc> },
+    /// The grace ends at `due` already; where others are left, in an hour at the earliest.
+    HastenDeletion { by: Hastening, now: DateTime<Utc>, due: DateTime<Utc> },
     /// Refused from the end of the grace on.
     CancelDeletion { by: AccountId, now: DateTime<Utc> },
+    /// By an operator: the deletion is cancelled, and `owner` owns the workspace: a member, or whoever was one a day
+    /// before the request, as the caller has looked up (`role_before`).
+    Keep { owner: AccountId, role_before: Option<Role>, now: DateTime<Utc> },
     /// The account of its only member has been erased: the member's tokens and invitations are revoked, and the
-    /// workspace becomes due for deletion at once, if it is not being deleted yet.
+    /// workspace becomes due for deletion, if it is not being deleted yet: at once, or, where others have belonged to
+    /// it, after a day.
     Abandon { member: AccountId, now: DateTime<Utc> },
     /// Refused before the end of the grace. Changes nothing if it is deleted already.
     CompleteDeletion { now: DateTime<Utc> },
-    /// The erasure ledger holds a request that is missing from a restored log.
+    /// The erasure ledger holds a request that is missing from a restored log, or that was hastened since.
     RestoreDeletion { requested_at: DateTime<Utc>, due: DateTime<Utc> },
     /// The erasure ledger holds the deletion as completed, and a restore of the log brought the workspace back.
     RepeatDeletion { requested_at: DateTime<Utc> },
+}
+
+/// Who has a deletion come sooner: where others belong to the workspace, never its requester alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hastening {
+    /// An owner.
+    Owner {
+        /// Who acts.
+        account: AccountId,
+        /// Who requested the deletion, as the log has it; `None`: no person.
+        requested_by: Option<AccountId>,
+        /// What `account` was in the workspace a day before the request: an owner who was made one for this does
+        /// not count.
+        role_before: Option<Role>,
+    },
+    /// An operator, on behalf of the members.
+    Operator,
 }
 
 impl WorkspaceCommand {
@@ -88,6 +121,7 @@ impl WorkspaceCommand {
             Self::Create { .. }
                 | Self::Act { .. }
                 | Self::RemainOwner { .. }
+                | Self::RemainHeir { .. }
                 | Self::NobodyDepends { .. }
                 | Self::RemoveMember { .. }
                 | Self::RemoveErasedMember { .. }
@@ -97,11 +131,21 @@ impl WorkspaceCommand {
                 | Self::RevokeTokensOf { .. }
                 | Self::OpenMemberNames { .. }
                 | Self::ExpireInvitation { .. }
+                | Self::WithdrawSuccession { .. }
+                | Self::HastenDeletion { .. }
                 | Self::CancelDeletion { .. }
+                | Self::Keep { .. }
                 | Self::Abandon { .. }
                 | Self::CompleteDeletion { .. }
                 | Self::RestoreDeletion { .. }
                 | Self::RepeatDeletion { .. }
         )
+    }
+
+    /// Whether the command is accepted while nobody owns the workspace: what is in the grace of a deletion, and what
+    /// gives it an owner.
+    pub(super) const fn allowed_while_restricted(&self) -> bool {
+        self.allowed_in_grace()
+            || matches!(self, Self::AgreeSuccession { .. } | Self::AppointOwner { .. })
     }
 }

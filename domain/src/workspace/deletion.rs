@@ -3,14 +3,21 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{LiveWorkspace, Right, WorkspaceError, WorkspaceEvent};
+use super::succession::owned_by;
+use super::{Hastening, LiveWorkspace, Right, Role, WorkspaceError, WorkspaceEvent};
 use crate::AccountId;
 use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 
-/// Where others belong to a workspace they hear of its deletion before it is over; who has been removed from it, a
-/// moment before or long ago, has the time to object. A request whose answer was lost is sent again with the end that
-/// it had: a day, less the time for that.
+const DAY: TimeDelta = TimeDelta::days(1);
+/// Where others belong to a workspace, or have belonged to it, they hear of its deletion before it is over. A request
+/// whose answer was lost is sent again with the end that it had: a day, less the time for that.
 const GRACE_OF_OTHERS: TimeDelta = TimeDelta::hours(23);
+/// Where others are left, nobody has it come sooner than that: whoever takes the wrong workspace can be stopped.
+const HASTENED_MIN: TimeDelta = TimeDelta::hours(1);
+/// What nobody cancels, and nobody has asked for with a password, is kept as long as the law allows.
+const GRACE_OF_THE_LAST: TimeDelta = TimeDelta::days(ERASURE_DAYS_MAX);
+/// So many requests are cancelled within a day: all members are mailed each time, and the last mail has to be read.
+pub(super) const CANCELLED_MAX: usize = 2;
 
 /// A requested deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +42,54 @@ impl LiveWorkspace {
         if self.was_shared && due < requested_at + GRACE_OF_OTHERS {
             return Err(WorkspaceError::GraceNeeded);
         }
+        if let [first, _] = self.cancelled.as_slice()
+            && requested_at < *first + DAY
+        {
+            return Err(WorkspaceError::RequestedTooOften(*first + DAY));
+        }
         Ok(vec![WorkspaceEvent::DeletionRequested { requested_at, due }])
+    }
+
+    /// The day of the others is theirs: whoever requested the deletion does not shorten it, nor somebody whom they have
+    /// made an owner for that. Where others are left, an hour of it stays.
+    pub(super) fn hasten_deletion(
+        &self,
+        by: Hastening,
+        now: DateTime<Utc>,
+        due: DateTime<Utc>,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
+        if let Hastening::Owner { account, .. } = by {
+            self.needs(account, Right::DeleteWorkspace)?;
+        }
+        let deletion = self.deletion.ok_or(WorkspaceError::DeletionNotRequested)?;
+        if let Hastening::Owner { account, requested_by, role_before } = by
+            && (requested_by.is_none_or(|requester| requester == account)
+                || role_before != Some(Role::Owner))
+        {
+            return Err(WorkspaceError::AnotherOwnerNeeded);
+        }
+        if now >= deletion.due {
+            return Err(WorkspaceError::GraceOver(deletion.due));
+        }
+        if due < now {
+            return Err(WorkspaceError::GraceOutOfRange);
+        }
+        let due = if self.others_are_left(by) { due.max(now + HASTENED_MIN) } else { due };
+        if due >= deletion.due {
+            return Err(WorkspaceError::NotSooner(deletion.due));
+        }
+        Ok(vec![WorkspaceEvent::DeletionHastened { due }])
+    }
+
+    /// Besides those who want it deleted.
+    fn others_are_left(&self, by: Hastening) -> bool {
+        match by {
+            Hastening::Owner { account, requested_by, .. } => self
+                .members
+                .keys()
+                .any(|member| *member != account && Some(*member) != requested_by),
+            Hastening::Operator => self.members.len() > 1,
+        }
     }
 
     pub(super) fn cancel_deletion(
@@ -63,14 +117,43 @@ impl LiveWorkspace {
         }
         let mut events = self.ended_of(member);
         if self.deletion.is_none() {
-            events.push(WorkspaceEvent::DeletionRequested { requested_at: now, due: now });
+            // Whoever was removed from it a moment before has the same day as in any other deletion.
+            let due = if self.was_shared { now + DAY } else { now };
+            events.push(WorkspaceEvent::DeletionRequested { requested_at: now, due });
         }
         Ok(events)
+    }
+
+    /// Nobody who asks for its deletion is left.
+    pub(super) fn left_by_the_last(now: DateTime<Utc>) -> WorkspaceEvent {
+        WorkspaceEvent::DeletionRequested { requested_at: now, due: now + GRACE_OF_THE_LAST }
+    }
+
+    pub(super) fn keep(
+        &self,
+        owner: AccountId,
+        role_before: Option<Role>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
+        let deletion = self.deletion.ok_or(WorkspaceError::DeletionNotRequested)?;
+        if now >= deletion.due {
+            return Err(WorkspaceError::GraceOver(deletion.due));
+        }
+        let owns = match (self.members.get(&owner), role_before) {
+            (Some(Role::Owner), _) => None,
+            (Some(from), _) => Some(owned_by(owner, *from)),
+            (None, Some(_)) => {
+                Some(WorkspaceEvent::MemberJoined { account: owner, role: Role::Owner })
+            }
+            (None, None) => return Err(WorkspaceError::NotAMember),
+        };
+        Ok(owns.into_iter().chain([WorkspaceEvent::DeletionCancelled {}]).collect())
     }
 
     pub(super) fn restore_deletion(&self, lost: Deletion) -> Vec<WorkspaceEvent> {
         let Deletion { requested_at, due } = lost;
         match self.deletion {
+            Some(known) if due < known.due => vec![WorkspaceEvent::DeletionHastened { due }],
             Some(_) => vec![],
             None => vec![WorkspaceEvent::DeletionRequested { requested_at, due }],
         }

@@ -33,6 +33,17 @@ pub enum WorkspaceError {
          owner stays, or somebody else owns it"
     )]
     NoOwnerStays,
+    #[error(
+        "nobody owns this workspace, so nothing begins in it: an admin agrees to own it, or an operator appoints \
+         an owner"
+    )]
+    Restricted,
+    #[error("this workspace has an owner, or is being deleted: an owner gives roles")]
+    NotRestricted,
+    #[error("an owner owns the workspace already: admins agree to inherit it")]
+    OwnsAlready,
+    #[error("this member has not agreed to inherit the workspace, or is no admin any more")]
+    NotAnHeir,
     #[error("the only member cannot be removed: delete the workspace instead")]
     LastMember,
     #[error("a workspace with other members cannot be abandoned: remove the member instead")]
@@ -71,10 +82,22 @@ pub enum WorkspaceError {
     DeletionRequested,
     #[error("no deletion of this workspace has been requested: request it first")]
     DeletionNotRequested,
+    #[error(
+        "the deletion was requested and cancelled twice within a day: nothing is deleted now, and from {0} on it can be \
+         requested again"
+    )]
+    RequestedTooOften(DateTime<Utc>),
     #[error("the deletion can no longer be cancelled: its grace ended at {0}")]
     GraceOver(DateTime<Utc>),
     #[error("the deletion is not completed yet: its grace lasts until {0}")]
     GraceNotOver(DateTime<Utc>),
+    #[error(
+        "the deletion is hastened by another owner than the one who requested it, who has owned the workspace for a \
+         day before: ask one, or an operator"
+    )]
+    AnotherOwnerNeeded,
+    #[error("the deletion is due at {0} already: only an earlier end hastens it")]
+    NotSooner(DateTime<Utc>),
     #[error(
         "where others belong to the workspace, or have belonged to it, the grace must be a day at least"
     )]

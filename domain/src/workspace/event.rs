@@ -36,10 +36,14 @@ events! {
             expires_at: DateTime<Utc>,
         }
         "workspace.api_token_revoked" 1 => ApiTokenRevoked { token: ApiTokenId }
+        "workspace.succession_agreed" 1 => SuccessionAgreed { account: AccountId }
+        "workspace.succession_withdrawn" 1 => SuccessionWithdrawn { account: AccountId }
+        "workspace.restricted" 1 => Restricted {}
         "workspace.deletion_requested" 1 => DeletionRequested {
             requested_at: DateTime<Utc>,
             due: DateTime<Utc>,
         }
+        "workspace.deletion_hastened" 1 => DeletionHastened { due: DateTime<Utc> }
         "workspace.deletion_cancelled" 1 => DeletionCancelled {}
         "workspace.deleted" 1 => Deleted { requested_at: DateTime<Utc> }
     }

@@ -1,5 +1,7 @@
 //! Who belongs to it, and as what.
 
+use chrono::{DateTime, Utc};
+
 use super::{LiveWorkspace, Right, Role, WorkspaceError, WorkspaceEvent};
 use crate::AccountId;
 use crate::privacy::Purpose;
@@ -79,43 +81,32 @@ impl LiveWorkspace {
         &self,
         by: AccountId,
         member: AccountId,
+        now: DateTime<Utc>,
     ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         let leaving = self.role(member);
         if by == member {
             leaving?;
         } else {
             let own = self.needs(by, Right::ManageMembers)?;
-            Self::disposes(own, leaving?)?;
+            let leaving = leaving?;
+            Self::disposes(own, leaving)?;
+            // Nobody stands above the admins who could undo it.
+            if leaving == Role::Admin && self.is_restricted() {
+                return Err(WorkspaceError::OwnersOnly);
+            }
         }
         if self.is_sole_owner(member) {
             return Err(WorkspaceError::LastOwner);
         }
-        Ok(self.removed(member))
-    }
-
-    /// If the member is the only owner, a member of the highest other role becomes owner, unless the
-    /// workspace is being deleted.
-    pub(super) fn remove_erased_member(
-        &self,
-        member: AccountId,
-    ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
-        if self.role(member).is_err() {
-            return Ok(vec![]);
+        let mut events = self.removed(member);
+        if self.is_restricted() && self.members.len() == 1 {
+            events.push(Self::left_by_the_last(now));
         }
-        let others = self.members.iter().filter(|(account, _)| **account != member);
-        let successor = others.min_by_key(|(account, role)| (**role, **account));
-        let (&account, &from) = successor.ok_or(WorkspaceError::LastMember)?;
-        let mut events = Vec::new();
-        // Nobody gets the right to bring back what the only owner wanted deleted.
-        if self.is_sole_owner(member) && self.deletion.is_none() {
-            events.push(WorkspaceEvent::RoleChanged { account, from, to: Role::Owner });
-        }
-        events.extend(self.removed(member));
         Ok(events)
     }
 
     /// Also revokes the member's tokens and invitations.
-    fn removed(&self, member: AccountId) -> Vec<WorkspaceEvent> {
+    pub(super) fn removed(&self, member: AccountId) -> Vec<WorkspaceEvent> {
         let mut events = self.ended_of(member);
         events.push(WorkspaceEvent::MemberRemoved { account: member });
         events

@@ -1,4 +1,4 @@
-//! A workspace: who belongs to it, and as what. It has an owner, unless it is being deleted.
+//! A workspace: who belongs to it, and as what. It has an owner, or is restricted, or is being deleted.
 
 mod act;
 mod action;
@@ -12,19 +12,21 @@ mod invitations;
 mod limits;
 mod members;
 mod role;
+mod succession;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
 pub use act::{Acting, Actor};
 pub use action::{ActingAccount, WorkspaceAction};
-pub use command::WorkspaceCommand;
+pub use command::{Hastening, WorkspaceCommand};
 pub use deletion::Deletion;
 pub use error::WorkspaceError;
 pub use event::WorkspaceEvent;
@@ -54,8 +56,10 @@ pub enum Workspace {
 pub struct LiveWorkspace {
     /// What people call it.
     pub name: Personal<WorkspaceName>,
-    /// Who belongs to it. One at least is an owner, unless it is being deleted.
+    /// Who belongs to it. One at least is an owner, unless it is restricted, or being deleted.
     pub members: BTreeMap<AccountId, Role>,
+    /// The admins who have agreed to inherit it, the first to agree first.
+    pub heirs: Vec<AccountId>,
     /// Two at least have been in it at once, maybe long ago.
     pub was_shared: bool,
     /// Those that are open.
@@ -64,6 +68,8 @@ pub struct LiveWorkspace {
     pub tokens: BTreeMap<ApiTokenId, ApiToken>,
     /// A deletion that was requested and not cancelled.
     pub deletion: Option<Deletion>,
+    /// When those were requested that were cancelled last: two at most, the earlier one first.
+    pub cancelled: Vec<DateTime<Utc>>,
 }
 
 impl Workspace {
@@ -82,7 +88,7 @@ impl Workspace {
 }
 
 impl AggregateRoot for Workspace {
-    const SNAPSHOT_VERSION: i16 = 4;
+    const SNAPSHOT_VERSION: i16 = 6;
 
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         match (self, command) {
@@ -130,10 +136,12 @@ impl Aggregate for Workspace {
                 *self = Self::Live(Box::new(LiveWorkspace {
                     name,
                     members: BTreeMap::new(),
+                    heirs: Vec::new(),
                     was_shared: false,
                     invitations: BTreeMap::new(),
                     tokens: BTreeMap::new(),
                     deletion: None,
+                    cancelled: Vec::new(),
                 }));
             }
             (_, WorkspaceEvent::Deleted { .. }) => *self = Self::Ended,
@@ -145,9 +153,7 @@ impl Aggregate for Workspace {
 
 impl LiveWorkspace {
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
-        if self.deletion.is_some() && !command.allowed_in_grace() {
-            return Err(WorkspaceError::DeletionRequested);
-        }
+        self.unless_begun(command.allowed_in_grace(), command.allowed_while_restricted())?;
         match command {
             WorkspaceCommand::Create { .. } => Err(WorkspaceError::AlreadyExists),
             WorkspaceCommand::Act { by, action, also, now } => {
@@ -156,6 +162,7 @@ impl LiveWorkspace {
             WorkspaceCommand::RemainOwner { account } => {
                 self.remain_owner(account).map(|()| vec![])
             }
+            WorkspaceCommand::RemainHeir { account } => self.remain_heir(account).map(|()| vec![]),
             WorkspaceCommand::NobodyDepends { on } => self.nobody_depends(on).map(|()| vec![]),
             WorkspaceCommand::BeginRun => Ok(vec![]),
             WorkspaceCommand::Rename { by, name } => {
@@ -163,8 +170,15 @@ impl LiveWorkspace {
                 Ok(vec![WorkspaceEvent::Renamed { name }])
             }
             WorkspaceCommand::ChangeRole { by, member, role } => self.change_role(by, member, role),
-            WorkspaceCommand::RemoveMember { by, member } => self.remove_member(by, member),
-            WorkspaceCommand::RemoveErasedMember { member } => self.remove_erased_member(member),
+            WorkspaceCommand::RemoveMember { by, member, now } => {
+                self.remove_member(by, member, now)
+            }
+            WorkspaceCommand::RemoveErasedMember { member, heir } => {
+                self.remove_erased_member(member, heir)
+            }
+            WorkspaceCommand::AgreeSuccession { by } => self.agree_succession(by),
+            WorkspaceCommand::WithdrawSuccession { by } => self.withdraw_succession(by),
+            WorkspaceCommand::AppointOwner { member } => self.appoint_owner(member),
             WorkspaceCommand::OpenMemberNames { by, purpose, count } => {
                 self.open_names(by, purpose, count)
             }
@@ -191,7 +205,11 @@ impl LiveWorkspace {
             WorkspaceCommand::RequestDeletion { by, now, due } => {
                 self.request_deletion(by, Deletion { requested_at: now, due })
             }
+            WorkspaceCommand::HastenDeletion { by, now, due } => self.hasten_deletion(by, now, due),
             WorkspaceCommand::CancelDeletion { by, now } => self.cancel_deletion(by, now),
+            WorkspaceCommand::Keep { owner, role_before, now } => {
+                self.keep(owner, role_before, now)
+            }
             WorkspaceCommand::Abandon { member, now } => self.abandon(member, now),
             WorkspaceCommand::CompleteDeletion { now } => self.complete_deletion(now),
             WorkspaceCommand::RestoreDeletion { requested_at, due } => {
@@ -210,9 +228,16 @@ impl LiveWorkspace {
             | WorkspaceEvent::RoleChanged { account, to: role, .. } => {
                 self.members.insert(account, role);
                 self.was_shared |= self.members.len() > 1;
+                // Whoever is an admin again has not agreed again.
+                self.heirs.retain(|heir| *heir != account);
             }
             WorkspaceEvent::MemberRemoved { account } => {
                 self.members.remove(&account);
+                self.heirs.retain(|heir| *heir != account);
+            }
+            WorkspaceEvent::SuccessionAgreed { account } => self.heirs.push(account),
+            WorkspaceEvent::SuccessionWithdrawn { account } => {
+                self.heirs.retain(|heir| *heir != account);
             }
             WorkspaceEvent::MemberInvited { invitation, email, role, by, until } => {
                 self.invitations.insert(invitation, Invitation { email, role, by, until });
@@ -233,8 +258,19 @@ impl LiveWorkspace {
             WorkspaceEvent::DeletionRequested { requested_at, due } => {
                 self.deletion = Some(Deletion { requested_at, due });
             }
-            WorkspaceEvent::DeletionCancelled {} => self.deletion = None,
-            WorkspaceEvent::Created { .. }
+            WorkspaceEvent::DeletionHastened { due } => {
+                if let Some(deletion) = &mut self.deletion {
+                    deletion.due = due;
+                }
+            }
+            WorkspaceEvent::DeletionCancelled {} => {
+                self.cancelled.extend(self.deletion.take().map(|deletion| deletion.requested_at));
+                let too_many = self.cancelled.len().saturating_sub(deletion::CANCELLED_MAX);
+                self.cancelled.drain(..too_many);
+            }
+            // That nobody owns it is seen from its members.
+            WorkspaceEvent::Restricted {}
+            | WorkspaceEvent::Created { .. }
             | WorkspaceEvent::MemberNamesOpened { .. }
             | WorkspaceEvent::Deleted { .. } => {}
         }

@@ -16,6 +16,8 @@ const REQUEST: &str = include_str!("sql/request_erasure.sql");
 const CANCEL: &str = "update keyring.erasures
 set state = 'cancelled', cancelled_at = $2, append_pending = false
 where subject = $1 and state = 'requested' and ($3::timestamptz is null or requested_at <= $3)";
+const HASTEN: &str = "update keyring.erasures set due = $2
+where subject = $1 and state = 'requested' and not append_pending and due > $2 and requested_at <= $3";
 const CONFIRM: &str = include_str!("sql/confirm_erasure.sql");
 const TAKE_BACK: &str = "update keyring.erasures set state = 'cancelled', cancelled_at = $2
 where claim_code_hash = $1 and state = 'requested' and append_pending";
@@ -121,6 +123,17 @@ impl ErasureLedger {
         due: DateTime<Utc>,
     ) -> Result<bool, KeyringError> {
         Ok(self.change(CONFIRM, &[&claim_code_hash.as_slice(), &due]).await? == 1)
+    }
+
+    /// The log has the erasure due earlier than it was requested for, as was known at `now`. Changes nothing once it is
+    /// fenced, or where it is due by then, or where it was requested later than `now`.
+    pub async fn hasten(
+        &self,
+        subject: SubjectId,
+        due: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), KeyringError> {
+        self.change(HASTEN, &[&subject.0, &due, &now]).await.map(drop)
     }
 
     /// Cancels an entry whose request was not appended. `false`: nothing was changed, since it was

@@ -111,6 +111,9 @@ families! {
     /// Attempts to send a mail, by outcome.
     mails_handled: IntCounterVec = "lethe_mails_total" ["outcome"],
 
+    /// Workspaces that nobody owns: nothing begins in them. At most 10,000 are counted.
+    workspaces_restricted: IntGauge = "lethe_workspaces_restricted" [],
+
     /// Live seat leases. At most 10,000 are counted.
     seat_leases: IntGauge = "lethe_seat_leases" [],
     /// Requests for a seat, by outcome.

@@ -1,7 +1,8 @@
--- A file that is written twice is one mail: only by SMTP would a mail in doubt go twice.
+-- $6: the kinds that this version knows; a newer node has put the others, and sends them. A file that is written twice is
+-- one mail: only by SMTP would a mail in doubt go twice.
 with due as (
   select mail_id from working.outbox
-  where state = 'queued' and next_at <= $3 and not (in_doubt and $2 = 'smtp')
+  where state = 'queued' and next_at <= $3 and kind = any ($6) and not (in_doubt and $2 = 'smtp')
   order by next_at
   limit $5
   for update skip locked)

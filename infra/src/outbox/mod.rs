@@ -2,6 +2,7 @@
 //! cause, then claimed, sent and marked. An event causes at most one mail of a kind to a subject.
 
 mod failover;
+mod kind;
 mod restored;
 #[cfg(test)]
 mod tests;
@@ -10,19 +11,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::Sealed;
-use domain::{EventId, InvitationId, LinkId, ProofId, ServerId, SubjectId, TenantId};
+use domain::{EventId, SubjectId, TenantId};
 use tokio_postgres::Row;
-
-use crate::postgres::Transaction;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 pub use failover::note_failover;
+pub use kind::{MailKind, MailReference};
 
 use crate::clock::Clock;
 use crate::cluster::Lease;
 use crate::ids::hashed;
 use crate::mail::{SendOutcome, Via};
-use crate::postgres::{PgError, Pool};
+use crate::postgres::{PgError, Pool, Transaction};
 use crate::statement::{execute, query};
 
 const PUT: &str = include_str!("put.sql");
@@ -45,68 +46,6 @@ const SMTP_LEASE: Duration = Duration::from_mins(3);
 const FOLDER_LEASE: Duration = Duration::from_secs(10);
 const ATTEMPTS_MAX: i32 = 12;
 
-domain::named_enum! {
-    /// The text that a mail has.
-    #[allow(missing_docs, reason = "the name of each variant says what the mail is about")]
-    pub enum MailKind {
-        Verification = "verification",
-        EmailChange = "email_change",
-        EmailChangeRequested = "email_change_requested",
-        EmailChanged = "email_changed",
-        PasswordReset = "password_reset",
-        PasswordChanged = "password_changed",
-        ErasureRequested = "erasure_requested",
-        ErasureCancelled = "erasure_cancelled",
-        Invitation = "invitation",
-        HostKeyMismatched = "host_key_mismatched",
-    }
-}
-
-/// What a mail names: what its link is for, or the server that it is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the name of each variant says what is named")]
-pub enum MailReference {
-    Proof(ProofId),
-    Invitation(InvitationId),
-    Server(ServerId),
-}
-
-impl MailReference {
-    /// What the mail's link names; `None` where the mail has no link.
-    pub fn link(self) -> Option<LinkId> {
-        match self {
-            Self::Proof(proof) => Some(proof.into()),
-            Self::Invitation(invitation) => Some(invitation.into()),
-            Self::Server(_) => None,
-        }
-    }
-
-    /// The id alone, as it is stored.
-    pub const fn id(self) -> Uuid {
-        match self {
-            Self::Proof(ProofId(id))
-            | Self::Invitation(InvitationId(id))
-            | Self::Server(ServerId(id)) => id,
-        }
-    }
-
-    /// The stored id; the mail's kind says what it is of.
-    const fn stored(kind: MailKind, id: Uuid) -> Self {
-        match kind {
-            MailKind::Invitation => Self::Invitation(InvitationId(id)),
-            MailKind::HostKeyMismatched => Self::Server(ServerId(id)),
-            MailKind::Verification
-            | MailKind::EmailChange
-            | MailKind::EmailChangeRequested
-            | MailKind::EmailChanged
-            | MailKind::PasswordReset
-            | MailKind::PasswordChanged
-            | MailKind::ErasureRequested
-            | MailKind::ErasureCancelled => Self::Proof(ProofId(id)),
-        }
-    }
-}
-
 /// A mail that an event causes.
 #[derive(Clone, Debug)]
 pub struct MailRequest {
@@ -122,7 +61,7 @@ pub struct MailRequest {
     pub address: Sealed,
     /// `None` where the text names nothing.
     pub reference: Option<MailReference>,
-    /// When the link expires, or the erasure is due.
+    /// When the link expires, the erasure is due, or the sign-in was.
     pub until: Option<DateTime<Utc>>,
 }
 
@@ -178,7 +117,8 @@ impl Outbox {
     }
 
     /// Queues a mail in the reader's transaction. `false`: there is a mail of this cause and kind to
-    /// the subject already, or the subject is erased.
+    /// the subject already, or the subject is erased. Of more than [`MailKind::a_day_max`] says, the last one is
+    /// sent, once a day has passed since the first.
     pub async fn put(&self, tx: &Transaction<'_>, request: &MailRequest) -> Result<bool, PgError> {
         let kind = request.kind.as_str();
         let to = request.subject.0.as_bytes();
@@ -198,6 +138,8 @@ impl Outbox {
                     &reference,
                     &request.until,
                     &now,
+                    &request.kind.a_day_max(),
+                    &request.kind.is_counted_by_reference(),
                 ],
             )
             .await?;
@@ -213,7 +155,9 @@ impl Outbox {
         limit: i64,
     ) -> Result<Vec<ClaimedMail>, PgError> {
         let (now, lease) = (self.clock.now(), lease_of(via).as_secs_f64());
-        let rows = query(&self.pool, CLAIM, &[&node, &via.as_str(), &now, &lease, &limit]).await?;
+        let kinds: Vec<&str> = MailKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let values: [&(dyn ToSql + Sync); 6] = [&node, &via.as_str(), &now, &lease, &limit, &kinds];
+        let rows = query(&self.pool, CLAIM, &values).await?;
         rows.iter().map(|row| claimed(row, node)).collect()
     }
 

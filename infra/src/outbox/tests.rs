@@ -1,6 +1,7 @@
+mod bounded;
 mod failover;
 
-use domain::SealedId;
+use domain::{ProofId, SealedId};
 
 use super::*;
 use crate::ids::Ids;

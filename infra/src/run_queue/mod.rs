@@ -53,6 +53,7 @@ const SET_ASIDE: &str = include_str!("set_aside.sql");
 const RESUME: &str = include_str!("resume.sql");
 const RESUME_CANCELLED: &str = include_str!("resume_cancelled.sql");
 const LIST_PAUSED: &str = include_str!("list_paused_workspaces.sql");
+const LIST_PAUSED_RUNS: &str = include_str!("list_paused_runs.sql");
 /// So many tasks are changed by one statement.
 const AT_ONCE: i64 = 1000;
 const FINISH: &str = include_str!("finish.sql");
@@ -284,6 +285,21 @@ impl RunQueue {
         let after = after.map_or(Uuid::nil(), |after| after.0);
         let rows = query(&self.pool, LIST_PAUSED, &[&after, &limit]).await?;
         rows.iter().map(|row| Ok(WorkspaceId(row.try_get(0)?))).collect()
+    }
+
+    /// At most `limit` runs of a workspace that were requested before `before` and are set aside, in the order of their
+    /// ids, after `after`.
+    pub async fn paused_runs(
+        &self,
+        workspace: WorkspaceId,
+        before: DateTime<Utc>,
+        after: Option<RunId>,
+        limit: i64,
+    ) -> Result<Vec<RunId>, PgError> {
+        let after = after.map_or(Uuid::nil(), |after| after.0);
+        let values: [&(dyn ToSql + Sync); 4] = [&workspace.0, &before, &after, &limit];
+        let rows = query(&self.pool, LIST_PAUSED_RUNS, &values).await?;
+        rows.iter().map(|row| Ok(RunId(row.try_get(0)?))).collect()
     }
 
     /// Marks every task of a workspace of which something may run on a server as to be ended.

@@ -1,6 +1,7 @@
 -- A membership is shown also where the reader of the workspaces has not come to its workspace, or has parked it.
-select m.workspace_id, m.role, m.joined_at, w.name, w.members, w.deletion_due, w.workspace_id is null
-from read_models.memberships m left join read_models.workspaces_v2 w using (workspace_id)
+select m.workspace_id, m.role, m.joined_at, w.name, w.members, w.deletion_due, w.workspace_id is null,
+  w.restricted_since is not null and w.deletion_due is null
+from read_models.memberships m left join read_models.workspaces_v3 w using (workspace_id)
 where m.account_id = $1 and w.deleted_at is null
   and (m.joined_at, m.workspace_id) > ($2, $3) and (m.joined_at, m.workspace_id) < ($4, $5)
   and ($6::text is null or m.role::jsonb = to_jsonb($6))

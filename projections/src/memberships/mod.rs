@@ -99,6 +99,8 @@ pub struct Mine {
     pub deletion_due: Option<DateTime<Utc>>,
     /// The workspace has no row yet, or its stream is parked: the log alone knows its name and its members.
     pub is_unread: bool,
+    /// Nobody owns it, and it is not being deleted.
+    pub restricted: bool,
 }
 
 /// The account's workspaces that are not deleted, in the order of `workspace_id`, from after one.
@@ -150,6 +152,7 @@ impl Mine {
             members: row.try_get::<_, Option<i64>>(4)?.unwrap_or_default(),
             deletion_due: row.try_get(5)?,
             is_unread: row.try_get(6)?,
+            restricted: row.try_get(7)?,
         })
     }
 }

@@ -6,6 +6,7 @@ create table {table} (
   members      bigint      not null,
   created_at   timestamptz not null,
   deletion_due timestamptz,
+  restricted_since timestamptz,        -- nobody owns it
   deleted_at   timestamptz,
   position     bigint      not null
 )

@@ -4,6 +4,7 @@ use crate::harness::{LogHarness, account, bytes, sealed, time};
 use domain::WorkspaceId;
 use domain::workspace::{Role, WorkspaceEvent};
 use projections::memberships::mine;
+use projections::workspaces::{count_restricted, restricted};
 use uuid::Uuid;
 
 const READERS: &[&str] = &["workspaces", "memberships"];
@@ -70,9 +71,45 @@ async fn a_deleted_workspace_keeps_ids_and_times_only_and_is_nobodys() {
     harness.caught_up(READERS).await;
 
     assert!(mine(&harness.pool, account(1), None, 10).await.unwrap().is_empty());
-    let left = "select count(*) from read_models.workspaces_v2
+    let left = "select count(*) from read_models.workspaces_v3
         where name is null and deleted_at is not null and version = 6";
     assert_eq!(harness.count(left).await, 1);
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn a_workspace_that_nobody_owns_is_restricted_until_somebody_does() {
+    let harness = LogHarness::new().await;
+    let joined = WorkspaceEvent::MemberJoined { account: account(2), role: Role::Viewer };
+    let left = WorkspaceEvent::MemberRemoved { account: account(1) };
+    let owned =
+        WorkspaceEvent::RoleChanged { account: account(2), from: Role::Viewer, to: Role::Owner };
+    let deleting = WorkspaceEvent::DeletionRequested { requested_at: time(1), due: time(9) };
+    let hastened = WorkspaceEvent::DeletionHastened { due: time(8) };
+    let nobodys = [founded(1), vec![joined, left, WorkspaceEvent::Restricted {}]].concat();
+    let joins = WorkspaceEvent::MemberJoined { account: account(3), role: Role::Owner };
+    for (of, then) in
+        [(11, vec![]), (12, vec![owned]), (13, vec![deleting, hastened]), (15, vec![joins])]
+    {
+        record(&harness, workspace(of), nobodys.clone()).await;
+        record(&harness, workspace(of), then).await;
+    }
+    record(&harness, workspace(14), nobodys).await;
+
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(READERS).await;
+
+    let found = mine(&harness.pool, account(2), None, 10).await.unwrap();
+    let shown: Vec<bool> = found.iter().map(|mine| mine.restricted).collect();
+    assert_eq!(shown, [true, false, false, true, false]);
+    assert_eq!(found[2].deletion_due, Some(time(8)));
+    let first = restricted(&harness.pool, None, 1).await.unwrap().remove(0);
+    assert_eq!((first.workspace, first.members), (workspace(11), 1));
+    let after = Some((first.since, first.workspace));
+    let rest = restricted(&harness.pool, after, 9).await.unwrap();
+    let rest: Vec<WorkspaceId> = rest.iter().map(|found| found.workspace).collect();
+    assert_eq!(rest, [workspace(14)]);
+    assert_eq!(count_restricted(&harness.pool).await.unwrap(), Some(2));
     readers.stop().await;
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::CliError;
 use super::terminal::{count, say, seconds};
-use crate::operations::erase_account::request_of_account;
+use crate::operations::erase_account::{LeftWorkspaces, request_of_account};
 use crate::operations::request_erasure::grace;
 use crate::operations::sign_out::SignedOut;
 use crate::wiring::App;
@@ -21,6 +21,10 @@ pub struct EraseArgs {
     /// Days in which the request can be taken back; by default the setting `erasure_grace_days`.
     #[arg(long, value_parser = days)]
     grace_days: Option<u16>,
+    /// Also where others belong to a workspace that nobody else owns or inherits: nothing begins there until an admin
+    /// agrees to own it, or `lethe workspace appoint` names an owner.
+    #[arg(long)]
+    leave_workspaces: bool,
 }
 
 fn account_id(text: &str) -> Result<Uuid, String> {
@@ -49,7 +53,8 @@ pub async fn run(args: EraseArgs, app: &App) -> Result<(), CliError> {
         )));
     }
     let request = Request::new(account.into(), CommandId(app.ids.uuid()));
-    let (requested, signed_out) = request_of_account(app, account, live, grace, &request).await?;
+    let with = (grace, LeftWorkspaces::of(args.leave_workspaces));
+    let (requested, signed_out) = request_of_account(app, account, live, with, &request).await?;
     let (due, sessions) = (seconds(requested.due), describe(&signed_out));
     say(format_args!("{sessions}; account {account} will be erased on {due}"));
     if let Some(code) = requested.claim_code {

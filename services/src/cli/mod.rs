@@ -22,6 +22,7 @@ mod tests;
 mod token;
 mod usage_error;
 mod with_app;
+mod workspace;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -75,6 +76,9 @@ enum Subcommand {
     Token(token::TokenSubcommand),
     /// Enter a request for erasure that came by mail.
     Erase(erase::EraseArgs),
+    /// List workspaces that nobody owns, appoint an owner, have a deletion come sooner.
+    #[command(subcommand)]
+    Workspace(workspace::WorkspaceSubcommand),
     /// Show and replace the root key.
     #[command(subcommand)]
     Keys(keys::KeysSubcommand),
@@ -98,6 +102,7 @@ impl Subcommand {
             | Self::Restore(_)
             | Self::Token(_)
             | Self::Erase(_)
+            | Self::Workspace(_)
             | Self::Keys(_)
             | Self::Doctor
             | Self::Config
@@ -164,6 +169,9 @@ async fn carry_out(subcommand: Subcommand, config: Arc<Config>) -> Result<(), Cl
         }
         Subcommand::Erase(args) => {
             with_app::with_app(config, async |app| erase::run(args, app).await).await
+        }
+        Subcommand::Workspace(subcommand) => {
+            with_app::with_app(config, async |app| workspace::run(subcommand, app).await).await
         }
         Subcommand::Keys(subcommand) => keys::run(config, subcommand).await,
         Subcommand::Doctor => doctor::run(config).await,

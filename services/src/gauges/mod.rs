@@ -10,6 +10,7 @@ use infra::log::status;
 use infra::postgres::{PgError, Pool};
 use infra::reservations::{MoveProgress, UNREADABLE};
 use infra::supervise;
+use projections::workspaces::count_restricted;
 use tokio::task::JoinHandle;
 
 use crate::operations::waiting_erasures::WaitingErasures;
@@ -41,6 +42,7 @@ pub fn start(app: App) -> JoinHandle<()> {
             }
             turn += 1;
             log_error("mails, seats, runs and addresses", rows(&app).await);
+            log_error("restricted workspaces", restricted_workspaces(&app).await);
         }
     };
     supervise::spawn("gauges", refreshing)
@@ -189,6 +191,14 @@ async fn rows(app: &App) -> Result<(), PgError> {
     let moved =
         moved.map_or(1.0, |(through, is_complete)| MoveProgress { through, is_complete }.ratio());
     metrics.email_index_moved.set(moved);
+    Ok(())
+}
+
+async fn restricted_workspaces(app: &App) -> Result<(), PgError> {
+    // What it was before, until there is a table: the alert does not begin anew.
+    if let Some(restricted) = count_restricted(&app.pool).await? {
+        app.metrics.workspaces_restricted.set(restricted);
+    }
     Ok(())
 }
 

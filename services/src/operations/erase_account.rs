@@ -16,6 +16,21 @@ use super::request_erasure::{
 use super::sign_out::{SignOut, SignedOut};
 use crate::wiring::App;
 
+/// What becomes of workspaces that only this account owns, and others belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeftWorkspaces {
+    /// The request is refused unless somebody stays who owns, or inherits, each.
+    HaveOwners,
+    /// Those that nobody inherits are restricted: nobody is kept by what others rest on.
+    MayBeRestricted,
+}
+
+impl LeftWorkspaces {
+    pub(crate) const fn of(leave: bool) -> Self {
+        if leave { Self::MayBeRestricted } else { Self::HaveOwners }
+    }
+}
+
 /// Requests the erasure of an account, signs it out everywhere, and ends its API tokens.
 ///
 /// # Errors
@@ -24,7 +39,7 @@ pub(crate) async fn request_of_account(
     app: &App,
     account: AccountId,
     live: &LiveAccount,
-    grace: TimeDelta,
+    (grace, left): (TimeDelta, LeftWorkspaces),
     request: &Request,
 ) -> Result<(RequestedErasure, SignedOut), RequestErasureError> {
     // Also where the handler has looked: `live` may be what the same request, sent twice, has made of it.
@@ -36,7 +51,9 @@ pub(crate) async fn request_of_account(
         return Err(ExecuteError::Refused(refused).into());
     }
     let mut request = request.clone();
-    request.guards.extend(check_nobody_depends(app, account).await?);
+    if left == LeftWorkspaces::HaveOwners {
+        request.guards.extend(check_nobody_depends(app, account).await?);
+    }
     let now = app.clock.now();
     let due = now + grace;
     let requests = |due| AccountCommand::RequestErasure { now, due };

@@ -23,6 +23,7 @@ pub(crate) mod end_tokens;
 pub(crate) mod erase_account;
 pub(crate) mod erasure_in_log;
 pub(crate) mod expire_leases;
+pub(crate) mod hasten_deletion;
 pub(crate) mod issue_token;
 pub(crate) mod lease_seat;
 pub(crate) mod links;

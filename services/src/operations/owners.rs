@@ -1,11 +1,11 @@
-//! Who owns a workspace once an owner leaves it: somebody whose erasure is not requested.
+//! Who owns a workspace once an owner leaves it: somebody whose erasure is not requested, or an admin who has agreed.
 
 use std::time::Duration;
 
 use domain::account::{Account, AccountCommand, AccountError};
 use domain::workspace::{LiveWorkspace, Role, Workspace, WorkspaceCommand, WorkspaceError};
 use domain::{AccountId, AggregateRoot, Refused, WorkspaceId};
-use infra::event_store::{ExecuteError, Guard, LoadError};
+use infra::event_store::{ExecuteError, Guard, LoadError, Step};
 use infra::log::{Feed, FeedError};
 use infra::postgres::PgError;
 use projections::memberships::{Memberships, mine};
@@ -25,7 +25,7 @@ const GUARDS_MAX: usize = 2 * OWNED_MAX;
 pub enum OwnersError {
     #[error(
         "the account is the only owner who stays in a workspace that has other members: make another \
-         member its owner, or delete it"
+         member its owner, have an admin agree to inherit it, or delete it; or leave such workspaces without an owner"
     )]
     OwnsWorkspaces,
     #[error(
@@ -64,14 +64,46 @@ pub(crate) async fn remaining_owner(
             let owns = WorkspaceCommand::RemainOwner { account };
             return Ok(Some([
                 Guard::new::<Workspace>(workspace.into(), workspace.0, owns),
-                Guard::new::<Account>(account.into(), account.0, AccountCommand::Remain),
+                stays(account),
             ]));
         }
     }
     Ok(None)
 }
 
-/// Whoever depends on the account has another owner; the guards say which, and where nobody depends on it, that
+/// The first of the admins who have agreed to inherit the workspace and whose erasure is not requested, with guards: that
+/// one is an heir still, and stays.
+///
+/// # Errors
+/// The log does not answer.
+pub(crate) async fn first_heir(
+    app: &App,
+    workspace: WorkspaceId,
+    live: &LiveWorkspace,
+) -> Result<Option<(AccountId, [Guard; 2])>, LoadError> {
+    for &account in &live.heirs {
+        let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
+        if loaded.state.decide(AccountCommand::Remain).is_ok() {
+            let inherits = WorkspaceCommand::RemainHeir { account };
+            let inherits = Guard::new::<Workspace>(workspace.into(), workspace.0, inherits);
+            return Ok(Some((account, [inherits, stays(account)])));
+        }
+    }
+    Ok(None)
+}
+
+/// The erasure of the account is not requested.
+pub(crate) fn stays(account: AccountId) -> Guard {
+    Guard::new::<Account>(account.into(), account.0, AccountCommand::Remain)
+}
+
+/// Makes the member the owner of a restricted workspace: the step, and a guard that the member stays.
+pub(crate) fn appoint(workspace: WorkspaceId, member: AccountId) -> (Step, Guard) {
+    let appoints = WorkspaceCommand::AppointOwner { member };
+    (Step::new::<Workspace>(workspace.0, appoints), stays(member))
+}
+
+/// Whoever depends on the account has another owner, or an heir; the guards say which, and where nobody depends on it, that
 /// nobody does when the erasure is appended, also where the account is a member and may be made an owner. The projection says in which
 /// workspaces the account is a member, up to the end of the log as the database has it: another node may
 /// have appended what this one does not know of. Whether it owns them is read in the log.
@@ -113,13 +145,27 @@ pub(super) async fn check_nobody_depends(
                 return Err(OwnersError::OwnsTooMany);
             }
             if live.depends_on(account) {
-                let remains = remaining_owner(app, mine.workspace, live, Some(account)).await?;
-                guards.extend(remains.ok_or(OwnersError::OwnsWorkspaces)?);
+                guards.extend(next_owner(app, mine.workspace, live, account).await?);
             } else {
                 guards.push(nobody);
             }
         }
     }
+}
+
+/// Who owns the workspace after `leaving`.
+async fn next_owner(
+    app: &App,
+    workspace: WorkspaceId,
+    live: &LiveWorkspace,
+    leaving: AccountId,
+) -> Result<[Guard; 2], OwnersError> {
+    if let Some(remains) = remaining_owner(app, workspace, live, Some(leaving)).await? {
+        return Ok(remains);
+    }
+    let (_, inherits) =
+        first_heir(app, workspace, live).await?.ok_or(OwnersError::OwnsWorkspaces)?;
+    Ok(inherits)
 }
 
 /// Whether the guards of [`remaining_owner`], or of [`check_nobody_depends`], refused it: others were faster.
@@ -128,7 +174,7 @@ pub(crate) const fn another_leaves(error: &ExecuteError) -> bool {
         error,
         ExecuteError::Refused(
             Refused::Account(AccountError::OwnerLeaves)
-                | Refused::Workspace(WorkspaceError::LastOwner)
+                | Refused::Workspace(WorkspaceError::LastOwner | WorkspaceError::NotAnHeir)
         )
     )
 }

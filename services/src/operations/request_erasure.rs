@@ -248,7 +248,7 @@ async fn requested_due(app: &App, receipt: &Receipt) -> Result<DateTime<Utc>, St
     due.ok_or_else(|| "it is another event".to_owned())
 }
 
-/// When the erasure is due that the event requests; `None`: it is another event.
+/// When the erasure is due that the event requests, or hastens; `None`: it is another event.
 ///
 /// # Errors
 /// The event is not of an account or a workspace.
@@ -257,10 +257,12 @@ pub(crate) fn requested_erasure(
 ) -> Result<(SubjectKind, Option<DateTime<Utc>>), DecodeError> {
     if event.stream_type() == "workspace" {
         let decoded: WorkspaceEvent = event.decode()?;
-        let WorkspaceEvent::DeletionRequested { due, .. } = decoded else {
-            return Ok((SubjectKind::Workspace, None));
+        let due = match decoded {
+            WorkspaceEvent::DeletionRequested { due, .. }
+            | WorkspaceEvent::DeletionHastened { due } => Some(due),
+            _ => None,
         };
-        return Ok((SubjectKind::Workspace, Some(due)));
+        return Ok((SubjectKind::Workspace, due));
     }
     let decoded: AccountEvent = event.decode()?;
     let AccountEvent::ErasureRequested { due, .. } = decoded else {

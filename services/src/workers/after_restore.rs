@@ -191,12 +191,19 @@ async fn request_if_lost(app: &App, entry: &ErasureEntry) -> Result<bool, Eraser
     Ok(is_lost(app, entry).await? && request_again(app, entry).await?)
 }
 
-/// Whether the log had the request, and has neither it nor its cancellation any more. An entry that was
-/// never confirmed is not lost: the eraser settles it.
+/// Whether the log had the request, and has neither it nor its cancellation any more; or has lost that it was hastened.
+/// An entry that was never confirmed is not lost: the eraser settles it.
 async fn is_lost(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     let (kind, subject) = (entry.kind, entry.subject);
-    if entry.append_pending || InLog::read(app, kind, subject).await? != InLog::NotRequested {
+    if entry.append_pending {
         return Ok(false);
+    }
+    match InLog::read(app, kind, subject).await? {
+        InLog::NotRequested => {}
+        InLog::Requested { due } => {
+            return Ok(kind == SubjectKind::Workspace && entry.due < due);
+        }
+        InLog::Ended => return Ok(false),
     }
     let client = app.pool.get().await.map_err(PgError::from)?;
     let row = client.query_one(WAS_CANCELLED, &[&subject.0, &entry.requested_at]).await;
@@ -208,7 +215,8 @@ async fn request_again(app: &App, entry: &ErasureEntry) -> Result<bool, EraserEr
     let (subject, requested_at, due) = (entry.subject.0, entry.requested_at, entry.due);
     let since = requested_at.timestamp_micros().to_be_bytes();
     let label = format!("{}.erasure_requested", entry.kind.as_str());
-    let cause = [label.as_bytes(), subject.as_bytes(), since.as_slice()];
+    let due_at = due.timestamp_micros().to_be_bytes();
+    let cause = [label.as_bytes(), subject.as_bytes(), since.as_slice(), due_at.as_slice()];
     let command = SystemCommand::new(TenantId(subject), &cause);
     let command = match entry.kind {
         SubjectKind::Account => command

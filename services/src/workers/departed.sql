@@ -1,7 +1,7 @@
 select m.workspace_id, m.account_id
 from working.departures d
 join read_models.memberships m using (account_id)
-join read_models.workspaces_v2 w using (workspace_id)
+join read_models.workspaces_v3 w using (workspace_id)
 where w.deleted_at is null and (
   w.deletion_due is null or w.members > 1
   or exists (

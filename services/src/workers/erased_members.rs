@@ -1,9 +1,10 @@
-//! Removes erased people from their workspaces; a workspace whose only member is erased is deleted.
+//! Removes erased people from their workspaces, which an heir inherits; one whose only member is erased is deleted.
 
 use std::time::Duration;
 
 use domain::workspace::{Workspace, WorkspaceCommand};
 use domain::{AccountId, WorkspaceId};
+use infra::event_store::ExecuteError;
 use infra::postgres::PgError;
 use projections::memberships::Memberships;
 use projections::workspaces::Workspaces;
@@ -12,6 +13,7 @@ use tokio_postgres::error::SqlState;
 
 use super::eraser::EraserError;
 use super::pages::{AT_ONCE, Pages};
+use crate::operations::owners::first_heir;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
@@ -68,18 +70,37 @@ async fn depart(app: &App, workspace: WorkspaceId, member: AccountId) -> Result<
     if !live.members.contains_key(&member) {
         return Ok(());
     }
-    let now = app.clock.now();
-    let (step, command) = if live.members.len() == 1 {
-        (b"abandoned".as_slice(), WorkspaceCommand::Abandon { member, now })
-    } else {
-        (b"forgotten".as_slice(), WorkspaceCommand::RemoveErasedMember { member })
-    };
-    let version = loaded.version.to_be_bytes();
-    let cause = [b"departure", step, workspace.0.as_bytes(), member.0.as_bytes(), &version];
-    // A refusal means that the members have changed: the next round decides again.
+    if live.members.len() == 1 {
+        let abandons = WorkspaceCommand::Abandon { member, now: app.clock.now() };
+        let command = departure(b"abandoned", workspace, member, loaded.version);
+        let command = command.step::<Workspace>(workspace.0, abandons);
+        command.execute(&app.executor, |_| true).await?;
+        return Ok(());
+    }
+    // Whoever has agreed and is not erased, either. Who that is holds at this version.
+    let is_left = live.is_sole_owner(member) && live.deletion.is_none();
+    let heir = if is_left { first_heir(app, workspace, live).await? } else { None };
+    let removes =
+        WorkspaceCommand::RemoveErasedMember { member, heir: heir.as_ref().map(|of| of.0) };
+    let mut command = departure(b"forgotten", workspace, member, loaded.version);
+    for guard in heir.into_iter().flat_map(|(_, guards)| guards) {
+        command = command.guarded_by(guard);
+    }
+    let command = command.step_at::<Workspace>(workspace.0, loaded.version, removes);
+    match command.execute(&app.executor, |_| true).await {
+        Ok(_) | Err(ExecuteError::Stale { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A refusal, or another version, means that the members have changed: the next round decides again.
+fn departure(
+    step: &[u8],
+    workspace: WorkspaceId,
+    member: AccountId,
+    version: i64,
+) -> SystemCommand {
+    let (of, version) = (workspace.0.as_bytes(), version.to_be_bytes());
+    let cause: [&[u8]; 5] = [b"departure", step, of, member.0.as_bytes(), &version];
     SystemCommand::new(workspace.into(), &cause)
-        .step::<Workspace>(workspace.0, command)
-        .execute(&app.executor, |_| true)
-        .await?;
-    Ok(())
 }

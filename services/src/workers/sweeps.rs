@@ -226,11 +226,14 @@ async fn record_account(app: &App, account: Uuid) -> Result<(), SweepError> {
 }
 
 async fn record_workspace(app: &App, workspace: Uuid) -> Result<(), SweepError> {
+    let now = app.clock.now();
     let loaded = app.executor.load::<Workspace>(TenantId(workspace), workspace).await?;
     let deletion = loaded.state.live().and_then(|live| live.deletion);
     let Some(deletion) = deletion else { return Ok(()) };
     let (kind, subject) = (SubjectKind::Workspace, SubjectId(workspace));
-    Ok(record_in_ledger(&app.keyring.ledger, kind, subject, deletion.due).await?)
+    record_in_ledger(&app.keyring.ledger, kind, subject, deletion.due).await?;
+    // A ledger that was restored may have it from before it was hastened.
+    Ok(app.keyring.ledger.hasten(subject, deletion.due, now).await?)
 }
 
 async fn overdue(app: &App, list: &str, skip: i64) -> Result<Vec<Uuid>, PgError> {

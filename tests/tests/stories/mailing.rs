@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use tests::{Behaviour, Installation, Person, Smtp, TestServer, until};
+use tests::{Behaviour, Harness, Installation, Mail, Person, Smtp, TestServer, until};
+
+use crate::workspaces::tokens::issue_token;
 
 /// Waits until a node has handled this many mails with this outcome, or more.
 async fn handled(lethe: &TestServer, outcome: &str, least: u32) -> u32 {
@@ -97,4 +99,69 @@ async fn two_nodes_send_each_mail_once() {
     })
     .await;
     assert_eq!(smtp.taken(), 0);
+}
+
+/// A mail with this subject, once it is there.
+async fn mailed(harness: &Harness, name: &str, subject: &str) -> Mail {
+    let email = Person::named(name).email;
+    let mailbox = harness.installation.mailbox();
+    until(&format!("{name}: {subject}"), async || {
+        let mails = mailbox.mails(&email);
+        mails.into_iter().find(|mail| mail.subject == subject)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn those_concerned_are_mailed_what_happens_in_a_workspace() {
+    let harness = Harness::new().await;
+    let bob = harness.member("bob", "viewer").await;
+    let of_bob = harness.at(&format!("members/{}", bob.account().await));
+    let ada = &harness.ada;
+
+    for role in ["operator", "viewer", "operator", "viewer", "operator", "viewer", "admin"] {
+        ada.put(&of_bob, "*", json!({ "role": role })).await.expect(200);
+    }
+    issue_token(&harness, &bob, &["workspace:read"]).await;
+    let asks = json!({ "password": Person::named("ada").password, "grace_days": 3 });
+    let call = ada.call(reqwest::Method::POST, &harness.at("deletion")).header("If-Match", "*");
+    call.json(asks).send().await.expect(202);
+    ada.delete(&harness.at("deletion")).await.expect(204);
+    ada.delete(&of_bob).await.expect(204);
+
+    for name in ["ada", "bob"] {
+        mailed(&harness, name, "A workspace will be deleted").await;
+        mailed(&harness, name, "A workspace stays").await;
+    }
+    mailed(&harness, "bob", "An API token was issued").await;
+    let last = mailed(&harness, "bob", "You have left a workspace").await;
+    assert!(last.text.contains(harness.workspace_id()), "{}", last.text);
+    // It was put into the outbox after those that were too many, of which the last waits.
+    let put = "select count(*), count(*) filter (where next_at > now() + interval '23 hours')
+        from working.outbox where kind = 'role_changed'";
+    let put = harness.installation.log().await.query_one(put, &[]).await.unwrap();
+    assert_eq!((put.get::<_, i64>(0), put.get::<_, i64>(1)), (6, 1));
+    mailed(&harness, "bob", "You have another role in a workspace").await;
+}
+
+#[tokio::test]
+async fn a_sign_in_from_somewhere_new_is_mailed_to_whose_account_it_is() {
+    let harness = Harness::with(&[("trusted_proxies", "1")]).await;
+    let ada = Person::named("ada");
+    let from = |network: &str| harness.node.client().saying("X-Forwarded-For", network);
+    let log = harness.installation.log().await;
+    let put = async || -> i64 {
+        let put = "select count(*) from working.outbox where kind = 'new_sign_in'";
+        log.query_one(put, &[]).await.unwrap().get(0)
+    };
+    ada.sign_in(&harness.node.client()).await;
+
+    ada.sign_in(&from("203.0.113.9")).await;
+
+    let mail = mailed(&harness, "ada", "A new sign-in to your account").await;
+    assert!(mail.text.contains("choose a new one at once"), "{}", mail.text);
+    assert_eq!(put().await, 1, "the first one, and the one from the same place, were before it");
+    ada.sign_in(&from("203.0.113.200")).await;
+    ada.sign_in(&from("198.51.100.1")).await;
+    until("the one from elsewhere is mailed", async || (put().await == 2).then_some(())).await;
 }

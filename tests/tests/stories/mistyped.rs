@@ -13,7 +13,12 @@ use crate::command_line::printed;
 /// What creates, and what needs no database.
 const OTHERS: [&str; 4] = ["serve", "migrate", "config", "help"];
 /// One of them fits any argument that a subcommand needs.
-const ARGUMENTS: [&str; 3] = ["accounts", "00000000-0000-0000-0000-000000000000", "1"];
+const ARGUMENTS: [&str; 4] = [
+    "accounts",
+    "00000000-0000-0000-0000-000000000000",
+    "1",
+    "00000000-0000-0000-0000-000000000000 00000000-0000-0000-0000-000000000000",
+];
 
 /// Every subcommand that works on what is there, with the arguments that it needs.
 pub(crate) fn subcommands() -> Vec<Vec<String>> {

@@ -15,7 +15,7 @@ fn with_token(rights: Vec<Right>) -> Vec<WorkspaceEvent> {
         rights,
         expires_at: in_days(1),
     };
-    [with_bob(Role::Viewer), vec![issued]].concat()
+    [with_bob(Role::Owner), vec![issued]].concat()
 }
 
 fn passes(given: &[WorkspaceEvent], command: WorkspaceCommand) {

@@ -89,7 +89,7 @@ fn until_it_is_cancelled_rights_are_taken_away_and_whoever_wants_leaves() {
     };
     let removed = WorkspaceEvent::MemberRemoved { account: BOB };
     for by in [ADA, BOB] {
-        ends(WorkspaceCommand::RemoveMember { by, member: BOB }, removed.clone());
+        ends(WorkspaceCommand::RemoveMember { by, member: BOB, now: now() }, removed.clone());
     }
     let (by, invitation, token) = (ADA, INVITATION, TOKEN);
     let declines = WorkspaceCommand::DeclineInvitation { invitation };
@@ -100,7 +100,7 @@ fn until_it_is_cancelled_rights_are_taken_away_and_whoever_wants_leaves() {
     ends(revokes, WorkspaceEvent::ApiTokenRevoked { token });
     Workspaces::with(())
         .given(given.clone())
-        .when(WorkspaceCommand::RemoveMember { by, member: by })
+        .when(WorkspaceCommand::RemoveMember { by, member: by, now: now() })
         .then_expect_error(WorkspaceError::LastOwner);
 }
 
@@ -113,6 +113,8 @@ fn until_it_is_cancelled_a_workspace_is_read_and_what_is_there_is_ended() {
         WorkspaceAction::RequestDeletion,
         WorkspaceAction::DeleteWorkspace,
         WorkspaceAction::CancelDeletion,
+        WorkspaceAction::HastenDeletion,
+        WorkspaceAction::WithdrawSuccession,
         // What ends something.
         WorkspaceAction::RemoveMember,
         WorkspaceAction::RevokeInvitation,
@@ -123,6 +125,9 @@ fn until_it_is_cancelled_a_workspace_is_read_and_what_is_there_is_ended() {
     for action in WorkspaceAction::ALL {
         let reads = action.right().as_str().ends_with(":read");
         assert_eq!(action.allowed_in_grace(), reads || others.contains(action), "{action:?}");
+        let agrees = *action == WorkspaceAction::AgreeSuccession;
+        let is_like_the_grace = action.allowed_in_grace() || agrees;
+        assert_eq!(action.allowed_while_restricted(), is_like_the_grace, "{action:?}");
     }
 }
 
@@ -145,6 +150,43 @@ fn it_is_taken_back_within_the_grace() {
         .given(created())
         .when(cancel(ADA, now()))
         .then_expect_error(WorkspaceError::DeletionNotRequested);
+}
+
+#[test]
+fn a_deletion_is_requested_and_cancelled_twice_in_a_day_at_most() {
+    let once = |hours| {
+        let requested_at = now() + TimeDelta::hours(hours);
+        let due = requested_at + TimeDelta::days(7);
+        let requested = WorkspaceEvent::DeletionRequested { requested_at, due };
+        vec![requested, WorkspaceEvent::DeletionCancelled {}]
+    };
+    let request =
+        |at| WorkspaceCommand::RequestDeletion { by: ADA, now: at, due: at + TimeDelta::days(7) };
+    let requested = |at| {
+        let due = at + TimeDelta::days(7);
+        vec![WorkspaceEvent::DeletionRequested { requested_at: at, due }]
+    };
+    let hour = |hours| now() + TimeDelta::hours(hours);
+    let one = [created(), once(0)].concat();
+    Workspaces::with(())
+        .given(one.clone())
+        .when(request(hour(1)))
+        .then_expect_events(requested(hour(1)));
+    let two = [one, once(1)].concat();
+    Workspaces::with(())
+        .given(two.clone())
+        .when(request(hour(23)))
+        .then_expect_error(WorkspaceError::RequestedTooOften(hour(24)));
+    Workspaces::with(())
+        .given(two.clone())
+        .when(request(hour(24)))
+        .then_expect_events(requested(hour(24)));
+    // The earliest is forgotten.
+    let three = [two, once(24)].concat();
+    Workspaces::with(())
+        .given(three)
+        .when(request(hour(24)))
+        .then_expect_error(WorkspaceError::RequestedTooOften(hour(25)));
 }
 
 #[test]
@@ -229,6 +271,10 @@ fn a_restore_brings_back_neither_a_deleted_workspace_nor_one_that_was_to_be() {
         .when(restore.clone())
         .then_expect_events(vec![requested()]);
     Workspaces::with(()).given(given()).when(restore).then_expect_events(vec![]);
+    let due = in_days(2);
+    let was_hastened = WorkspaceCommand::RestoreDeletion { requested_at: now(), due };
+    let hastened = vec![WorkspaceEvent::DeletionHastened { due }];
+    Workspaces::with(()).given(given()).when(was_hastened).then_expect_events(hastened);
     let repeat = WorkspaceCommand::RepeatDeletion { requested_at: now() };
     let deleted = WorkspaceEvent::Deleted { requested_at: now() };
     for before in [created(), given()] {

@@ -11,7 +11,7 @@ fn changed(account: AccountId, from: Role, to: Role) -> WorkspaceEvent {
 }
 
 fn remove(by: AccountId, member: AccountId) -> WorkspaceCommand {
-    WorkspaceCommand::RemoveMember { by, member }
+    WorkspaceCommand::RemoveMember { by, member, now: now() }
 }
 
 fn removed(account: AccountId) -> WorkspaceEvent {
@@ -142,35 +142,6 @@ fn tokens_and_invitations_of_a_member_go_with_the_member() {
             WorkspaceEvent::InvitationRevoked { invitation: INVITATION },
         ],
     );
-}
-
-#[test]
-fn nobody_inherits_a_workspace_that_is_being_deleted() {
-    let deleting = [with_bob(Role::Viewer), vec![requested()]].concat();
-    Workspaces::with(())
-        .given(deleting)
-        .when(WorkspaceCommand::RemoveErasedMember { member: ADA })
-        .then_expect_events(vec![WorkspaceEvent::MemberRemoved { account: ADA }]);
-}
-
-#[test]
-fn a_member_who_is_erased_goes_whatever_the_role_and_somebody_inherits() {
-    let given = [with_bob(Role::Viewer), vec![joined(EVE, Role::Operator)]].concat();
-    Workspaces::with(())
-        .given(given.clone())
-        .when(WorkspaceCommand::RemoveErasedMember { member: ADA })
-        .then_expect_events(vec![changed(EVE, Role::Operator, Role::Owner), removed(ADA)]);
-    Workspaces::with(())
-        .given([given.clone(), vec![requested()]].concat())
-        .when(WorkspaceCommand::RemoveErasedMember { member: BOB })
-        .then_expect_events(vec![removed(BOB)]);
-    let gone = [given, vec![removed(BOB)]].concat();
-    let again = WorkspaceCommand::RemoveErasedMember { member: BOB };
-    Workspaces::with(()).given(gone).when(again).then_expect_events(vec![]);
-    Workspaces::with(())
-        .given(created())
-        .when(WorkspaceCommand::RemoveErasedMember { member: ADA })
-        .then_expect_error(WorkspaceError::LastMember);
 }
 
 #[test]

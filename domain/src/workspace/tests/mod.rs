@@ -1,7 +1,9 @@
 mod acting;
 mod deletion;
+mod hastening;
 mod invitations;
 mod members;
+mod succession;
 mod tokens;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,7 +11,7 @@ use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::{
-    Deletion, LiveWorkspace, Right, Role, Workspace, WorkspaceCommand, WorkspaceError,
+    Deletion, Hastening, LiveWorkspace, Right, Role, Workspace, WorkspaceCommand, WorkspaceError,
     WorkspaceEvent,
 };
 use crate::privacy::{EmailAddress, InvitationEmail, Label, Personal, Purpose, WorkspaceName};
@@ -67,10 +69,12 @@ fn live(members: usize) -> LiveWorkspace {
     LiveWorkspace {
         name: Personal::Apart,
         members: others.collect(),
+        heirs: Vec::new(),
         was_shared: members > 1,
         invitations: std::collections::BTreeMap::new(),
         tokens: std::collections::BTreeMap::new(),
         deletion: None,
+        cancelled: Vec::new(),
     }
 }
 

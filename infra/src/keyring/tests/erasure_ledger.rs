@@ -61,6 +61,30 @@ async fn an_erasure_goes_forward_and_every_stage_may_be_noted_again() {
 }
 
 #[tokio::test]
+async fn an_erasure_that_is_hastened_is_due_earlier_and_never_later() {
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let ada = SubjectId::from(harness.person());
+    let due = async || node.ledger.entry(ada).await.unwrap().unwrap().due;
+    node.ledger.request(SubjectKind::Workspace, ada, week(), [1; 32]).await.unwrap();
+    let sooner = noon() + TimeDelta::days(1);
+
+    node.ledger.hasten(ada, week() + TimeDelta::days(1), noon()).await.unwrap();
+    assert_eq!(due().await, week());
+    node.ledger.hasten(ada, sooner, noon() - TimeDelta::seconds(1)).await.unwrap();
+    assert_eq!(due().await, week(), "it was of an earlier request");
+    for _ in 0..2 {
+        node.ledger.hasten(ada, sooner, noon()).await.unwrap();
+        assert_eq!(due().await, sooner);
+    }
+
+    assert_eq!(node.ledger.due(sooner, 10, 0).await.unwrap().len(), 1);
+    node.ledger.advance(ada, ErasureStage::Fenced { position: 1 }).await.unwrap();
+    node.ledger.hasten(ada, noon(), noon()).await.unwrap();
+    assert_eq!(due().await, sooner, "it has begun");
+}
+
+#[tokio::test]
 async fn a_cancelled_erasure_is_asked_for_anew() {
     let harness = Harness::new().await;
     let node = harness.node().await;

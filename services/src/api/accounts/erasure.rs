@@ -21,12 +21,12 @@ use crate::api::auth::signed_in::SignedIn;
 use crate::api::auth::step_up::{live_account, step_up};
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, FromFields, number, secret};
+use crate::api::http::fields::{Fields, FromFields, flag, number, secret};
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
-use crate::operations::erase_account::{earlier_of_account, request_of_account};
+use crate::operations::erase_account::{LeftWorkspaces, earlier_of_account, request_of_account};
 use crate::operations::owners::OwnersError;
 use crate::operations::request_erasure::{
     self, RequestErasureError, RequestedErasure, grace, hash_code,
@@ -78,6 +78,32 @@ impl FromFields for ErasureRequest {
     }
 }
 
+#[derive(ToSchema)]
+#[schema(example = json!({
+    "password": "correct horse battery", "grace_days": 7, "leave_workspaces": false
+}))]
+pub struct AccountErasureRequest {
+    /// The account's password, once more.
+    #[schema(value_type = String, format = Password, min_length = 1)]
+    password: SecretString,
+    /// Days in which it can be cancelled; by default what the settings say.
+    #[schema(schema_with = grace_days)]
+    grace_days: Option<i64>,
+    /// Also where others belong to a workspace that nobody else owns, or has agreed to inherit. Nothing begins there
+    /// afterwards until an admin agrees to own it, or an operator appoints an owner.
+    #[schema(required = false)]
+    leave_workspaces: bool,
+}
+
+impl FromFields for AccountErasureRequest {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let form = ErasureRequest::read(fields);
+        let leave_workspaces = fields.optional("leave_workspaces", flag)?.unwrap_or(false);
+        let ErasureRequest { password, grace_days } = form?;
+        Some(Self { password, grace_days, leave_workspaces })
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct ErasureResponse {
     /// Until then it can be cancelled: sign in again, and delete the request.
@@ -90,7 +116,7 @@ pub struct ErasureResponse {
 
 /// Requests the erasure of the caller's account. Signs out everywhere at once.
 #[utoipa::path(
-    post, path = "/v1/me/erasure", tag = "erasure", request_body = ErasureRequest,
+    post, path = "/v1/me/erasure", tag = "erasure", request_body = AccountErasureRequest,
     params(IdempotencyKey),
     responses((status = 202, body = ErasureResponse)),
 )]
@@ -98,7 +124,7 @@ async fn request(
     api: ApiData,
     signed_in: SignedIn,
     caller: Caller,
-    body: Body<ErasureRequest>,
+    body: Body<AccountErasureRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     let grace = grace(&api.app.config, form.grace_days);
@@ -111,7 +137,8 @@ async fn request(
     }
     let loaded = step_up(&api, &mut request, account, &form.password).await?;
     let live = live_account(&loaded)?;
-    let (requested, _) = request_of_account(&api.app, account, live, grace, &request).await?;
+    let with = (grace, LeftWorkspaces::of(form.leave_workspaces));
+    let (requested, _) = request_of_account(&api.app, account, live, with, &request).await?;
     Ok(answer(requested))
 }
 

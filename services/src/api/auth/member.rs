@@ -7,7 +7,6 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, Utc};
 use domain::workspace::{
     Acting, ActingAccount, Actor, Right, Role, Workspace, WorkspaceAction, WorkspaceCommand,
-    WorkspaceError,
 };
 use domain::{AccountId, ActorId, ApiTokenId, TenantId, WorkspaceId};
 use infra::api_tokens::ApiTokenRow;
@@ -157,7 +156,7 @@ impl Member {
 ///
 /// # Errors
 /// Nobody is signed in; there is no such workspace, or the caller is no member of it; or it can only
-/// be read until its deletion is cancelled.
+/// be read until its deletion is cancelled, or somebody owns it.
 pub async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
     let shown = request.request();
     if !Actions::are_at(shown) {
@@ -190,7 +189,7 @@ fn needs_account(action: WorkspaceAction, account: AccountId) -> Option<Guard> {
     }
 }
 
-/// A method without a handler is refused in the grace like a change, unless it is one of these.
+/// A method without a handler is refused like a change where nothing begins, unless it is one of these.
 fn reads(request: &HttpRequest) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
 }
@@ -232,9 +231,7 @@ impl Authenticated {
         let action = Actions::of(request);
         match action {
             Some(action) => live.allows(action)?,
-            None if live.deletion.is_some() && !reads(request) => {
-                return Err(WorkspaceError::DeletionRequested.into());
-            }
+            None if !reads(request) => live.may_begin()?,
             None => {}
         }
         let Acting { account, role, .. } = acting;

@@ -113,7 +113,7 @@ async fn open(
         place.refused_sign_in(refused_sign_in(&caller, of));
         return Err(refused());
     };
-    api.limits.signed_in(&email);
+    api.limits.signed_in(caller.address, &email);
     // Whoever else signs in from this network under the same key sends another command.
     let command = caller.command_about(account.0.as_bytes());
     let session = SessionId(derived(command, "session"));

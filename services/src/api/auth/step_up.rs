@@ -4,9 +4,26 @@ use domain::AccountId;
 use domain::account::{Account, AccountCommand, AccountError, LiveAccount};
 use infra::event_store::{Guard, Loaded, Request};
 use secrecy::SecretString;
+use utoipa::ToSchema;
 
 use crate::api::Api;
+use crate::api::http::fields::{Fields, FromFields, secret};
 use crate::api::http::problem::{Problem, ProblemKind};
+
+/// For what is done in person, and says nothing else.
+#[derive(ToSchema)]
+#[schema(example = json!({ "password": "correct horse battery" }))]
+pub struct PasswordRequest {
+    /// The account's password, once more.
+    #[schema(value_type = String, format = Password, min_length = 1)]
+    pub password: SecretString,
+}
+
+impl FromFields for PasswordRequest {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { password: fields.required("password", secret)? })
+    }
+}
 
 /// Verifies the password of the account, and returns the account. The request is refused if, when its events
 /// are appended, the password is another one.

@@ -81,7 +81,7 @@ kinds! {
     OperatorNeeded "operator-needed" UNAUTHORIZED "An operator's token is needed"
         "Send a token of `lethe token create` that is live, as a bearer token: no session opens this.";
     OwnsWorkspaces "owns-workspaces" CONFLICT "Others belong to a workspace that only you own"
-        "Make another member an owner, or delete the workspace.";
+        "Make another member an owner, have an admin agree to inherit it, delete it, or send `leave_workspaces`.";
     PasswordNeeded "password-needed" FORBIDDEN "The password is needed"
         "Send it as `password`: the session was not opened within the last 10 minutes, or it is not enough.";
     PasswordWrong "password-wrong" FORBIDDEN "The password is wrong"
@@ -118,6 +118,8 @@ kinds! {
         "Send it again in a moment, with the same Idempotency-Key.";
     WorkspaceDeleting "workspace-deleting" CONFLICT "The workspace is to be deleted"
         "Until the deletion is cancelled, nothing begins in the workspace: it is read, and what is there ended.";
+    WorkspaceRestricted "workspace-restricted" CONFLICT "Nobody owns the workspace"
+        "Nothing begins in it until an admin agrees to own it (PUT …/succession), or an operator appoints an owner.";
 }
 
 #[cfg(test)]

@@ -112,6 +112,7 @@ impl From<WorkspaceError> for Problem {
             }
             WorkspaceError::NeedsRight(_)
             | WorkspaceError::OwnersOnly
+            | WorkspaceError::AnotherOwnerNeeded
             | WorkspaceError::RaisesOneself => ProblemKind::Forbidden,
             WorkspaceError::NotAPurpose => ProblemKind::BadQuery,
             WorkspaceError::MemberAlready => ProblemKind::AlreadyDone,
@@ -119,6 +120,7 @@ impl From<WorkspaceError> for Problem {
                 ProblemKind::LinkGone
             }
             WorkspaceError::DeletionRequested => ProblemKind::WorkspaceDeleting,
+            WorkspaceError::Restricted => ProblemKind::WorkspaceRestricted,
             WorkspaceError::AlreadyExists
             | WorkspaceError::LastOwner
             | WorkspaceError::NoOwnerStays
@@ -129,6 +131,11 @@ impl From<WorkspaceError> for Problem {
             | WorkspaceError::InvitationsMax(_)
             | WorkspaceError::TokensMax(_)
             | WorkspaceError::DeletionNotRequested
+            | WorkspaceError::NotRestricted
+            | WorkspaceError::OwnsAlready
+            | WorkspaceError::NotAnHeir
+            | WorkspaceError::NotSooner(_)
+            | WorkspaceError::RequestedTooOften(_)
             | WorkspaceError::GraceOver(_)
             | WorkspaceError::GraceNotOver(_) => ProblemKind::Refused,
         };

@@ -78,7 +78,12 @@ impl Routes {
     {
         let methods = P::methods().into_iter().map(|spoken| (method(&spoken), action));
         self.actions.entry(P::path()).or_default().0.extend(methods);
-        self.add(path, handler).refuses(refusals_of(action))
+        let unowned: &[_] = if action.allowed_while_restricted() {
+            &[]
+        } else {
+            &[ProblemKind::WorkspaceRestricted]
+        };
+        self.add(path, handler).refuses(refusals_of(action)).refuses(unowned)
     }
 
     /// How the operation that was added last is refused besides, because of what it does.
@@ -273,7 +278,9 @@ mod tests {
             "DELETE /invitations/{invitation_id}",
             "DELETE /members/{account_id}",
             "DELETE /seat-leases/{lease_id}",
+            "DELETE /succession",
             "POST /deletion",
+            "POST /deletion/hasten",
             "POST /runs/{run_id}/cancel",
         ];
         assert_eq!(ends.iter().collect::<Vec<_>>(), all);

@@ -12,8 +12,8 @@ use utoipa::PartialSchema;
 
 use super::fields::{Fields, FromFields};
 use crate::api::accounts::{consents, email, erasure, link, me, password, register};
-use crate::api::auth::sign_in;
-use crate::api::operators::accounts as operators;
+use crate::api::auth::{sign_in, step_up};
+use crate::api::operators::{accounts as operators, workspaces};
 use crate::api::runs::request;
 use crate::api::seats::{leases, limit};
 use crate::api::servers::{deployments, keys, server};
@@ -185,6 +185,7 @@ fn what_the_schema_of_a_body_admits_is_read() {
         register::RegisterRequest link::LinkRequest me::RectifyRequest email::ChangeEmailRequest
         password::ChangePasswordRequest password::ForgottenPasswordRequest
         password::ResetPasswordRequest consents::GiveConsentRequest erasure::ErasureRequest
+        erasure::AccountErasureRequest step_up::PasswordRequest workspaces::AppointOwnerRequest
         sign_in::SignInRequest workspace::WorkspaceRequest member::ChangeRoleRequest
         invitations::InviteRequest api_tokens::IssueTokenRequest server::RegisterServerRequest
         server::ServerAddressRequest server::RenameServerRequest keys::ApproveHostKeyRequest

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod readers;
 pub mod tokens;
+pub mod workspaces;
 
 use super::http::routes::Routes;
 
@@ -10,4 +11,5 @@ pub fn routes(routes: &mut Routes) {
     accounts::routes(routes);
     readers::routes(routes);
     tokens::routes(routes);
+    workspaces::routes(routes);
 }

@@ -1,26 +1,34 @@
-//! The deletion of a workspace: requested, and cancelled within the grace.
+//! The deletion of a workspace: requested, hastened, and cancelled within the grace.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "the other errors stay as they are")]
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use chrono::{DateTime, Utc};
-use domain::workspace::{Deletion, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError};
-use infra::event_store::Step;
+use domain::workspace::{
+    Deletion, Hastening, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError,
+};
+use infra::event_store::{ExecuteError, Step};
 use infra::keyring::SubjectKind;
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-use crate::api::ApiData;
 use crate::api::accounts::erasure::ErasureRequest;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathWorkspace, nothing};
-use crate::api::auth::step_up::step_up;
-use crate::api::http::answer::{done, written};
+use crate::api::auth::step_up::{PasswordRequest, step_up};
+use crate::api::http::answer::{done, shown, written};
 use crate::api::http::body::Body;
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::precondition::{IfMatch, MustMatch};
+use crate::api::http::precondition::{IfMatch, MustMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
+use crate::api::{Api, ApiData};
+use crate::operations::hasten_deletion::{
+    HastenError, by_owner, hasten as hasten_deletion, requested_by,
+};
 use crate::operations::request_erasure::{
     self, ErasureToRequest, RequestedErasure, find_earlier, grace,
 };
@@ -40,6 +48,8 @@ pub fn routes(routes: &mut Routes) {
             ProblemKind::WorkspaceDeleting,
         ])
         .add_action(WorkspaceAction::ShowDeletion, __path_show, show)
+        .add_action(WorkspaceAction::HastenDeletion, __path_hasten, hasten)
+        .refuses(&[ProblemKind::PasswordWrong, ProblemKind::Refused])
         .add_action(WorkspaceAction::CancelDeletion, __path_cancel, cancel)
         .refuses(&[ProblemKind::Refused]);
 }
@@ -105,7 +115,7 @@ async fn request(
     Ok(answer(erasure.execute(&api.app, &request).await?))
 }
 
-/// The same as `POST /v1/workspaces/{workspace}/deletion`, for clients of before: the next release takes no body
+/// The same as `POST /v1/workspaces/{workspace_id}/deletion`, for clients of before: the next release takes no body
 /// with a DELETE.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}", tag = "workspaces",
@@ -134,6 +144,9 @@ fn answer(requested: RequestedErasure) -> HttpResponse {
 #[derive(Serialize, ToSchema)]
 pub struct DeletionView {
     requested_at: DateTime<Utc>,
+    /// The account that requested it; absent where no person did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requester_id: Option<Uuid>,
     due_at: DateTime<Utc>,
 }
 
@@ -143,11 +156,59 @@ pub struct DeletionView {
     params(("workspace_id" = Uuid, Path)),
     responses((status = 200, body = DeletionView)),
 )]
-async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, Problem> {
+async fn show(
+    api: ApiData,
+    member: Member,
+    workspace: PathWorkspace,
+) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let pending = workspace.live()?.deletion;
-    let Deletion { requested_at, due } = pending.ok_or_else(nothing)?;
-    Ok(HttpResponse::Ok().json(DeletionView { requested_at, due_at: due }))
+    let view = view(&api, &workspace).await?;
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(workspace.version))).json(view))
+}
+
+async fn view(api: &Api, workspace: &PathWorkspace) -> Result<DeletionView, Problem> {
+    let Deletion { requested_at, due } = workspace.live()?.deletion.ok_or_else(nothing)?;
+    let requester_id = requested_by(&api.app, workspace.id).await?.map(|account| account.0);
+    Ok(DeletionView { requested_at, requester_id, due_at: due })
+}
+
+/// Has the deletion come at once, or as soon as the settings allow: for another owner than the one who requested
+/// it, who has owned the workspace since a day before the request. An operator can do it as well.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace_id}/deletion/hasten", tag = "workspaces",
+    request_body = PasswordRequest,
+    params(("workspace_id" = Uuid, Path), ("If-Match" = Option<String>, Header),
+        IdempotencyKey),
+    responses((status = 202, body = DeletionView,
+            headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn hasten(
+    api: ApiData,
+    member: Member,
+    named: PathWorkspace,
+    caller: Caller,
+    matches: IfMatch,
+    body: Body<PasswordRequest>,
+) -> Result<HttpResponse, Problem> {
+    member.authorise()?;
+    let (PasswordRequest { password }, bytes) = body.read()?;
+    let mut request = member.request(&caller, bytes);
+    step_up(&api, &mut request, member.account, &password).await?;
+    let (app, workspace, account) = (&api.app, member.workspace, member.account);
+    // Who requested it is read for the state of the admission: it is appended to no other.
+    let versions = matches.versions_of(&named)?.unwrap_or_else(|| vec![named.version]);
+    let by = match named.live()?.deletion {
+        Some(deletion) => by_owner(app, workspace, account, deletion).await?,
+        None => Hastening::Owner { account, requested_by: None, role_before: None },
+    };
+    let receipt = hasten_deletion(app, workspace, by, Some(versions), &request).await;
+    let receipt = receipt.map_err(|error| match error {
+        // Nobody has said which version they saw.
+        ExecuteError::Stale { .. } if matches == IfMatch::Any => ExecuteError::Conflict,
+        error => error,
+    })?;
+    let now = PathWorkspace::load(&api, workspace).await?;
+    Ok(shown(StatusCode::ACCEPTED, &receipt, now.version, view(&api, &now).await?))
 }
 
 /// Cancels the request.
@@ -170,4 +231,10 @@ async fn cancel(
     let receipt =
         request_erasure::cancel(&api.app, member.workspace.into(), &request, step).await?;
     Ok(done(&receipt))
+}
+
+impl From<HastenError> for Problem {
+    fn from(error: HastenError) -> Self {
+        Self::unavailable(&error)
+    }
 }

@@ -59,6 +59,8 @@ pub struct WorkspaceSummary {
     role: Role,
     members: i64,
     joined_at: DateTime<Utc>,
+    /// Whether nobody owns it: nothing begins in it.
+    restricted: bool,
     /// The end of the grace, once its deletion has been requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     deletion_due_at: Option<DateTime<Utc>>,
@@ -117,6 +119,7 @@ async fn summaries(
             role: mine.role,
             members: mine.members,
             joined_at: mine.joined_at,
+            restricted: mine.restricted,
             deletion_due_at: mine.deletion_due,
         });
     }
@@ -141,6 +144,7 @@ async fn of_log(api: &Api, account: AccountId, mine: Mine) -> Result<Mine, Probl
         name: live.name.sealed().map(Sealed::to_bytes),
         members: i64::try_from(live.members.len()).unwrap_or(i64::MAX),
         deletion_due: live.deletion.map(|deletion| deletion.due),
+        restricted: live.is_restricted(),
         ..mine
     })
 }

@@ -130,7 +130,8 @@ async fn remove(
         member.request(&caller, vec![])
     };
     request.guards.extend(stays_owned(&api, &member, whom).await?);
-    let removes = WorkspaceCommand::RemoveMember { by: member.account, member: whom };
+    let (by, now) = (member.account, caller.now());
+    let removes = WorkspaceCommand::RemoveMember { by, member: whom, now };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, removes))?;
     Ok(done(&api.app.executor.execute(&request, &[step]).await?))
 }

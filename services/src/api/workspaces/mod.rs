@@ -9,6 +9,7 @@ pub mod list;
 pub mod member;
 pub mod members;
 pub mod roles;
+pub mod succession;
 pub mod workspace;
 
 use super::http::routes::Routes;
@@ -24,4 +25,5 @@ pub fn routes(routes: &mut Routes) {
     invited::routes(routes);
     api_tokens::routes(routes);
     deletion::routes(routes);
+    succession::routes(routes);
 }

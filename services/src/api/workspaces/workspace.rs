@@ -82,6 +82,7 @@ async fn create(
             name: form.name,
             role: Role::Owner,
             members: 1,
+            restricted: false,
             deletion_due_at: None,
         };
         (receipt.version(), view)
@@ -106,6 +107,8 @@ pub struct WorkspaceView {
     #[schema(value_type = String)]
     role: Role,
     members: usize,
+    /// Whether nobody owns it: nothing begins in it.
+    restricted: bool,
     /// The end of the grace, once its deletion has been requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     deletion_due_at: Option<DateTime<Utc>>,
@@ -137,6 +140,7 @@ pub(super) async fn view(
             .required::<WorkspaceName>(&live.name)
             .await?,
         members: live.members.len(),
+        restricted: live.is_restricted(),
         deletion_due_at: live.deletion.map(|deletion| deletion.due),
     })
 }

@@ -48,6 +48,7 @@ impl Eraser {
         subject: SubjectId,
     ) -> Result<(), EraserError> {
         let Self { app, .. } = self;
+        let now = app.clock.now();
         // The ledger first: a cancellation reaches the log before the ledger, so an entry that is cancelled
         // here is not the one that the log still has.
         let entries = app.keyring.ledger.entries_of(subject).await?;
@@ -61,7 +62,8 @@ impl Eraser {
             Some(entry) if entry.append_pending => {
                 app.keyring.ledger.confirm(entry.claim_code_hash, due).await?;
             }
-            Some(_) => {}
+            // A workspace's may have been hastened.
+            Some(_) => app.keyring.ledger.hasten(subject, due, now).await?,
             None => record_in_ledger(&app.keyring.ledger, kind, subject, due).await?,
         }
         Ok(())
@@ -110,6 +112,7 @@ impl Worker for Eraser {
             "account.erasure_requested",
             "account.erasure_cancelled",
             "workspace.deletion_requested",
+            "workspace.deletion_hastened",
             "workspace.deletion_cancelled",
         ]
     }

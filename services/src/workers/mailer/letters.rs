@@ -23,11 +23,22 @@ pub(super) const fn link_of(kind: MailKind) -> Option<(LinkPurpose, &'static str
         | MailKind::PasswordChanged
         | MailKind::ErasureRequested
         | MailKind::ErasureCancelled
-        | MailKind::HostKeyMismatched => None,
+        | MailKind::HostKeyMismatched
+        | MailKind::NewSignIn
+        | MailKind::ApiTokenIssued
+        | MailKind::RoleChanged
+        | MailKind::MemberRemoved
+        | MailKind::OwnershipReceived
+        | MailKind::SuccessionAgreed
+        | MailKind::WorkspaceOwned
+        | MailKind::WorkspaceRestricted
+        | MailKind::WorkspaceDeletionRequested
+        | MailKind::WorkspaceDeletionHastened
+        | MailKind::WorkspaceDeletionCancelled => None,
     }
 }
 
-/// Where a mail has no link, `link` is the id of the server or other thing that it is about.
+/// Where a mail has no link, `link` is the id of the server, workspace or other thing that it is about.
 pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> Text {
     let until = until.map(|at| at.format("%-d %B %Y, %H:%M UTC").to_string()).unwrap_or_default();
     let (subject, lines) = match kind {
@@ -100,6 +111,92 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
                 .to_owned(),
         ),
         MailKind::HostKeyMismatched => ("A server shows another host key", mismatch(link)),
+        MailKind::NewSignIn => (
+            "A new sign-in to your account",
+            format!(
+                "somebody, we hope you, signed in to your account on {until}, with a device or from a \
+                 network that it was not used from lately.\n\n\
+                 If it was not you, somebody knows your password: choose a new one at once. That signs \
+                 everybody else out, and ends your API tokens."
+            ),
+        ),
+        MailKind::ApiTokenIssued => (
+            "An API token was issued",
+            format!(
+                "you, or somebody who is signed in as you, issued an API token in the workspace {link}. \
+                 It acts for you until {until}.\n\n\
+                 If it was not you, somebody knows your password: choose a new one at once. That ends \
+                 the token, unless you keep your API tokens."
+            ),
+        ),
+        MailKind::RoleChanged => (
+            "You have another role in a workspace",
+            format!(
+                "your role in the workspace {link} was changed.\n\n\
+                 Its owners and admins decide who has which role: ask one of them if you did not expect \
+                 it."
+            ),
+        ),
+        MailKind::MemberRemoved => (
+            "You have left a workspace",
+            format!(
+                "you do not belong to the workspace {link} any more, and your API tokens there were \
+                 ended.\n\n\
+                 If you did not leave it yourself, one of its owners or admins has removed you."
+            ),
+        ),
+        MailKind::OwnershipReceived => (
+            "You own a workspace",
+            format!(
+                "you are an owner of the workspace {link} now: an owner made you one, you have agreed to inherit \
+                 it, or we have appointed you.\n\n\
+                 If you do not want to be one, make somebody else an owner and leave it."
+            ),
+        ),
+        MailKind::SuccessionAgreed => (
+            "Somebody has agreed to inherit a workspace",
+            format!(
+                "an admin of the workspace {link} has agreed to own it once its last owner is gone.\n\n\
+                 If that should not be, change their role or remove them: then they do not inherit it."
+            ),
+        ),
+        MailKind::WorkspaceOwned => (
+            "A workspace has another owner",
+            format!(
+                "the workspace {link} had no owner any more, or its last one goes, and one of its members owns it \
+                 now: an admin who has agreed to it, or whom we have appointed. Its list of members says who.\n\n\
+                 If that should not be, write to us, and save what you need."
+            ),
+        ),
+        MailKind::WorkspaceRestricted => (
+            "A workspace has no owner any more",
+            format!(
+                "the last owner of the workspace {link} is gone, and nobody had agreed to inherit it. \
+                 You can still read it and leave it, and end what runs there; nothing new begins.\n\n\
+                 An admin can agree to own it, and then everything goes on. Where there is none, write \
+                 to us."
+            ),
+        ),
+        MailKind::WorkspaceDeletionRequested => (
+            "A workspace will be deleted",
+            format!(
+                "the workspace {link}, to which you belong or have belonged lately, will be deleted with \
+                 everything in it: an owner asked us to, or nobody is left. It is deleted for good on {until}.\n\n\
+                 Save what you need until then. An owner can cancel the deletion until then; where there is none \
+                 whom you can ask, write to us."
+            ),
+        ),
+        MailKind::WorkspaceDeletionHastened => (
+            "A workspace will be deleted sooner",
+            format!(
+                "another owner, or we, had the deletion of the workspace {link} come sooner. It is \
+                 deleted for good on {until}."
+            ),
+        ),
+        MailKind::WorkspaceDeletionCancelled => (
+            "A workspace stays",
+            format!("the deletion of the workspace {link} was cancelled. Nothing was lost."),
+        ),
         MailKind::Invitation => (
             "You are invited to a workspace",
             format!(

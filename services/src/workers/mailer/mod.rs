@@ -1,22 +1,18 @@
 //! Writes a mail into the outbox for each event that needs one, and sends the outbox.
 
 mod letters;
+mod members;
+mod new_sign_in;
 mod sender;
-mod warnings;
-
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::account::{AccountEvent, Proof};
 use domain::privacy::{AccountEmail, Personal, Sealed};
 use domain::workspace::WorkspaceEvent;
-use infra::event_store::Executor;
-use infra::log::watermark::Durable;
 use infra::log::{Poison, Recorded, Worker, WorkerError};
 use infra::mail::Via;
-use infra::metrics::Metrics;
-use infra::outbox::{MailKind, MailReference, MailRequest, Outbox, note_failover};
+use infra::outbox::{MailKind, MailReference, MailRequest, note_failover};
 use infra::postgres::Transaction;
 
 #[cfg(test)]
@@ -29,11 +25,7 @@ use crate::wiring::App;
 const ADDRESS_BEFORE: &str = include_str!("address_before.sql");
 
 pub(super) struct Mailer {
-    executor: Executor,
-    outbox: Outbox,
-    watermark: Durable,
-    via: Via,
-    metrics: Arc<Metrics>,
+    app: App,
     wake: Wake,
 }
 
@@ -48,14 +40,7 @@ struct AccountMail {
 
 impl Mailer {
     pub(super) fn new(app: &App, wake: &Wake) -> Self {
-        Self {
-            executor: app.executor.clone(),
-            outbox: app.outbox.clone(),
-            watermark: app.watermark.clone(),
-            via: app.transport.via(),
-            metrics: Arc::clone(&app.metrics),
-            wake: wake.clone(),
-        }
+        Self { app: app.clone(), wake: wake.clone() }
     }
 
     /// Why the mails of the event at this position may have gone before; `None`: they have not.
@@ -64,11 +49,12 @@ impl Mailer {
         position: i64,
         tx: &Transaction<'_>,
     ) -> Result<Option<&'static str>, WorkerError> {
-        if position <= self.watermark.restored_through() {
+        if position <= self.app.watermark.restored_through() {
             return Ok(Some("the log was restored"));
         }
         // A file that is written again is the same mail.
-        let in_doubt = self.via == Via::Smtp && position <= note_failover(tx).await?;
+        let by_smtp = self.app.transport.via() == Via::Smtp;
+        let in_doubt = by_smtp && position <= note_failover(tx).await?;
         Ok(in_doubt.then_some("the database failed over"))
     }
 }
@@ -89,27 +75,43 @@ impl Worker for Mailer {
             "account.password_reset_requested",
             "account.erasure_requested",
             "account.erasure_cancelled",
+            "account.login_succeeded",
             "workspace.member_invited",
+            "workspace.role_changed",
+            "workspace.member_removed",
+            "workspace.api_token_issued",
+            "workspace.succession_agreed",
+            "workspace.restricted",
+            "workspace.deletion_requested",
+            "workspace.deletion_hastened",
+            "workspace.deletion_cancelled",
             "server.host_key_mismatched",
         ]
     }
 
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
-        let requests: Vec<MailRequest> = match event.event_type() {
-            "workspace.member_invited" => invitation_request(event)?.into_iter().collect(),
-            "server.host_key_mismatched" => warnings::mismatch(&self.executor, event).await?,
+        let (outbox, executor) = (&self.app.outbox, &self.app.executor);
+        let requests: Vec<MailRequest> = match event.stream_type() {
+            "workspace" if event.event_type() == "workspace.member_invited" => {
+                invitation_request(event)?.into_iter().collect()
+            }
+            "workspace" => members::of_workspace(executor, event).await?,
+            "server" => members::mismatch(executor, event).await?,
+            _ if event.event_type() == "account.login_succeeded" => {
+                new_sign_in::request(&self.app, event).await?.into_iter().collect()
+            }
             _ => account_requests(event, tx).await?,
         };
         if requests.is_empty() {
             return Ok(());
         }
         for request in requests {
-            self.outbox.put(tx, &request).await?;
+            outbox.put(tx, &request).await?;
             self.wake.notify_one();
         }
         if let Some(why) = self.why_gone(event.position(), tx).await? {
-            let given_up = self.outbox.give_up(tx, event.event_id(), why).await?;
-            self.metrics.mails_handled.with_label_values(&["unknown"]).inc_by(given_up);
+            let given_up = outbox.give_up(tx, event.event_id(), why).await?;
+            self.app.metrics.mails_handled.with_label_values(&["unknown"]).inc_by(given_up);
         }
         Ok(())
     }

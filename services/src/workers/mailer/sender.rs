@@ -109,7 +109,18 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, ComposeError> 
         | MailKind::PasswordChanged
         | MailKind::ErasureRequested
         | MailKind::ErasureCancelled
-        | MailKind::HostKeyMismatched => sealed.required::<AccountEmail>(address).await?,
+        | MailKind::HostKeyMismatched
+        | MailKind::NewSignIn
+        | MailKind::ApiTokenIssued
+        | MailKind::RoleChanged
+        | MailKind::MemberRemoved
+        | MailKind::OwnershipReceived
+        | MailKind::SuccessionAgreed
+        | MailKind::WorkspaceOwned
+        | MailKind::WorkspaceRestricted
+        | MailKind::WorkspaceDeletionRequested
+        | MailKind::WorkspaceDeletionHastened
+        | MailKind::WorkspaceDeletionCancelled => sealed.required::<AccountEmail>(address).await?,
     };
     let link = request.reference.and_then(MailReference::link);
     let link = match letters::link_of(request.kind).zip(link) {

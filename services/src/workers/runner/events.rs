@@ -126,7 +126,10 @@ fn refused(error: &ExecuteError) -> AttemptError {
     if let Refused::Run(RunError::Fenced | RunError::OtherAttempt | RunError::OtherServer) = reason
     {
         AttemptError::LeaseLost
-    } else if let Refused::Workspace(WorkspaceError::DeletionRequested) = reason {
+    } else if let Refused::Workspace(
+        WorkspaceError::DeletionRequested | WorkspaceError::Restricted,
+    ) = reason
+    {
         AttemptError::Paused
     } else if let Refused::Workspace(WorkspaceError::Unknown)
     | Refused::Run(RunError::NotCancelled) = reason

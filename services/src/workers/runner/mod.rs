@@ -5,6 +5,7 @@ mod attempt;
 mod attempts;
 mod events;
 mod inputs;
+mod old;
 mod resumed;
 mod start_failure;
 mod sweep;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::run::{RequestedRun, Run, RunEvent, Target, Work};
+use domain::workspace::{Role, WorkspaceEvent};
 use domain::{RunId, ServerId, WorkspaceId};
 use infra::event_store::Executor;
 use infra::log::watermark::Durable;
@@ -25,6 +27,7 @@ use infra::run_queue::{NewTask, RunQueue};
 pub(super) use attempts::Attempts;
 #[cfg(test)]
 pub(super) use inputs::RunInputs;
+use old::cancel_old;
 pub(super) use resumed::resume_forgotten;
 pub(super) use sweep::SecretsSweep;
 
@@ -55,7 +58,7 @@ pub(super) fn start_timers(timers: &mut Timers, attempts: &Attempts, wake: Wake)
 }
 
 /// Queues a task for each attempt that is requested, marks the tasks that are cancelled, and
-/// resumes those of a workspace whose deletion is cancelled.
+/// resumes those of a workspace where runs may begin again.
 pub(super) struct RunDispatcher {
     queue: RunQueue,
     executor: Executor,
@@ -114,6 +117,21 @@ impl RunDispatcher {
         Ok(())
     }
 
+    /// Of a deletion that is requested again since, a node sets aside again what it claims. A workspace may have been
+    /// without an owner for months: nobody expects what was requested then to begin any more.
+    async fn resume(&self, event: &Recorded) -> Result<(), WorkerError> {
+        let workspace = WorkspaceId(event.stream_id());
+        let decoded: WorkspaceEvent = event.decode()?;
+        if let WorkspaceEvent::RoleChanged { account, to: Role::Owner, .. } = decoded {
+            cancel_old(&self.queue, &self.executor, event, account).await?;
+        } else if decoded != (WorkspaceEvent::DeletionCancelled {}) {
+            return Ok(());
+        }
+        self.queue.resume(workspace).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
     async fn run(&self, event: &Recorded) -> Result<Arc<Run>, WorkerError> {
         Ok(self.executor.load::<Run>(event.tenant(), event.stream_id()).await?.state)
     }
@@ -148,15 +166,13 @@ impl Worker for RunDispatcher {
             "run.cancel_requested",
             "run.cancelled",
             "workspace.deletion_cancelled",
+            "workspace.role_changed",
         ]
     }
 
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         if event.stream_type() == "workspace" {
-            // Of a deletion that is requested again since, a node sets aside again what it claims.
-            self.queue.resume(WorkspaceId(event.stream_id())).await?;
-            self.wake.notify_one();
-            return Ok(());
+            return self.resume(event).await;
         }
         let run = RunId(event.stream_id());
         match event.decode()? {

@@ -1,4 +1,4 @@
-//! Resumes tasks that are set aside although no deletion of their workspace is requested.
+//! Resumes tasks that are set aside although runs may begin in their workspace.
 
 use domain::workspace::{Workspace, WorkspaceCommand};
 use domain::{AggregateRoot, WorkspaceId};

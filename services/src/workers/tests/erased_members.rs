@@ -20,22 +20,32 @@ async fn order(app: &App, workspace: WorkspaceId, command: WorkspaceCommand) {
 
 /// A workspace of `owner`, which `member` has joined.
 async fn shared(app: &App, owner: AccountId, member: AccountId) -> WorkspaceId {
+    let workspace = founded(app, owner).await;
+    join(app, (workspace, owner), member, Role::Viewer).await;
+    workspace
+}
+
+async fn founded(app: &App, owner: AccountId) -> WorkspaceId {
     let workspace = WorkspaceId(app.ids.uuid());
     let name = Personal::Clear(Label::parse("Engines").unwrap());
     order(app, workspace, WorkspaceCommand::Create { name, owner }).await;
+    workspace
+}
+
+async fn join(app: &App, of: (WorkspaceId, AccountId), member: AccountId, role: Role) {
+    let (workspace, owner) = of;
     let (invitation, now) = (InvitationId(app.ids.uuid()), app.clock.now());
     let invites = WorkspaceCommand::Invite {
         by: owner,
         invitation,
         email: Personal::Clear(address("bob@example.org")),
-        role: Role::Viewer,
+        role,
         now,
         until: now + TimeDelta::days(7),
         replaces: None,
     };
     order(app, workspace, invites).await;
     order(app, workspace, WorkspaceCommand::AcceptInvitation { by: member, invitation, now }).await;
-    workspace
 }
 
 /// The read models are there, and know nothing of what comes next.
@@ -134,14 +144,14 @@ async fn a_departure_stays_while_a_workspace_is_not_shown() {
     project(&app).await;
     raise_fence(&app, SubjectKind::Account, bob.into()).await.unwrap();
     let admin = connect_one(&harness.databases.log_url, &ConnectOptions::default()).await.unwrap();
-    admin.batch_execute("delete from read_models.workspaces_v2").await.unwrap();
+    admin.batch_execute("delete from read_models.workspaces_v3").await.unwrap();
 
     remove_departed(app.clone()).await.unwrap();
     assert_eq!(count(&app, OUTSTANDING).await, 1, "a missing row says nothing");
 
     let park = "delete from read_models.memberships;
         insert into readers.parked (reader, version, stream_id, from_position, error)
-        values ('workspaces', 2, gen_random_uuid(), 1, '')";
+        values ('workspaces', 3, gen_random_uuid(), 1, '')";
     admin.batch_execute(park).await.unwrap();
     remove_departed(app.clone()).await.unwrap();
     assert_eq!(count(&app, OUTSTANDING).await, 1, "its stream is parked");
@@ -177,4 +187,45 @@ async fn what_acts_for_an_erased_person_ends_also_where_the_workspace_is_being_d
     let departed = include_str!("../departed.sql");
     let found = app.pool.get().await.unwrap().query(departed, &[&9_i64, &0_i64]).await.unwrap();
     assert!(found.is_empty(), "nothing is left to do");
+}
+
+#[tokio::test]
+async fn the_first_heir_who_stays_inherits_and_where_there_is_none_nobody_does() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = AccountId(app.ids.uuid());
+    let bob = register(&app, "bob@example.org").await.account;
+    let eve = register(&app, "eve@example.org").await.account;
+    let (inherited, restricted) = (founded(&app, ada).await, founded(&app, ada).await);
+    for (workspace, heirs) in [(inherited, vec![bob, eve]), (restricted, vec![bob])] {
+        join(&app, (workspace, ada), bob, Role::Admin).await;
+        join(&app, (workspace, ada), eve, Role::Admin).await;
+        for by in heirs {
+            order(&app, workspace, WorkspaceCommand::AgreeSuccession { by }).await;
+        }
+    }
+    let now = app.clock.now();
+    let leaves = AccountCommand::RequestErasure { now, due: now + TimeDelta::days(7) };
+    ask(&app, bob, None, leaves).await.unwrap();
+    project(&app).await;
+    raise_fence(&app, SubjectKind::Account, ada.into()).await.unwrap();
+
+    for _ in 0..2 {
+        remove_departed(app.clone()).await.unwrap();
+    }
+
+    let load = async |of: WorkspaceId| {
+        app.executor.load::<Workspace>(of.into(), of.0).await.unwrap().state
+    };
+    let (of_eve, of_nobody) = (load(inherited).await, load(restricted).await);
+    assert_eq!(of_eve.role_of(eve), Some(Role::Owner));
+    assert_eq!((of_eve.role_of(bob), of_eve.role_of(ada)), (Some(Role::Admin), None));
+    assert!(of_nobody.live().unwrap().is_restricted());
+    let types = event_types(&app, restricted.0).await;
+    assert_eq!(types.last().unwrap(), "workspace.restricted");
+    assert_eq!(types.iter().filter(|event| *event == "workspace.restricted").count(), 1);
+    // Bob stays after all, and has agreed.
+    ask(&app, bob, None, AccountCommand::CancelErasure { now }).await.unwrap();
+    order(&app, restricted, WorkspaceCommand::AgreeSuccession { by: bob }).await;
+    assert_eq!(load(restricted).await.role_of(bob), Some(Role::Owner));
 }

@@ -20,6 +20,7 @@ mod pending_erasures;
 mod preparing;
 mod refused;
 mod restoring;
+mod resumed_runs;
 mod seating;
 mod server_keys;
 mod signed_out;
@@ -27,6 +28,7 @@ mod signed_out_many;
 mod signing_in;
 mod signing_out;
 mod sweeping;
+mod telling;
 mod undeleted_mails;
 mod workspaces;
 

@@ -1,12 +1,15 @@
 //! Erasures that are in the ledger before they are in the log, and requests that are repeated.
 
+use domain::WorkspaceId;
 use domain::account::LiveAccount;
+use domain::privacy::Label;
+use domain::workspace::{Hastening, Workspace, WorkspaceCommand};
 use infra::keyring::{ErasureEntry, ErasureState, NewErasure, SubjectKind};
 
 use super::super::after_restore::replay_ledger;
 use super::super::eraser::{Eraser, erase_due};
 use super::*;
-use crate::operations::erase_account::request_of_account;
+use crate::operations::erase_account::{LeftWorkspaces, request_of_account};
 use crate::operations::request_erasure::{
     ErasureToRequest, RequestErasureError, RequestedErasure, hash_code,
 };
@@ -36,10 +39,14 @@ async fn live(app: &App, account: AccountId) -> LiveAccount {
     (**live).clone()
 }
 
+fn of_days(days: i64) -> (TimeDelta, LeftWorkspaces) {
+    (TimeDelta::days(days), LeftWorkspaces::HaveOwners)
+}
+
 async fn request(app: &App, account: AccountId, request: &Request) -> RequestedErasure {
     project(app).await;
     let live = live(app, account).await;
-    let requested = request_of_account(app, account, &live, TimeDelta::days(7), request).await;
+    let requested = request_of_account(app, account, &live, of_days(7), request).await;
     requested.unwrap().0
 }
 
@@ -131,9 +138,9 @@ async fn entries(app: &App, account: AccountId) -> Vec<(ErasureState, [u8; 32])>
 
 async fn try_request(app: &App, account: AccountId) -> Result<[u8; 32], RequestErasureError> {
     project(app).await;
-    let (live, week) = (live(app, account).await, TimeDelta::days(7));
+    let live = live(app, account).await;
     let request = Request::new(account.into(), CommandId(app.ids.uuid()));
-    let (requested, _) = request_of_account(app, account, &live, week, &request).await?;
+    let (requested, _) = request_of_account(app, account, &live, of_days(7), &request).await?;
     Ok(hash_code(&requested.claim_code.unwrap()))
 }
 
@@ -262,4 +269,64 @@ async fn after_a_crash_the_same_request_goes_on_with_its_entry_and_has_its_code(
     assert_eq!(event_types(&app, session.0).await, ["session.opened"], "nobody is signed out");
     react(&app, &Eraser::new(&app, &Arc::default())).await.unwrap();
     assert!(!entry(&app, ada.account).await.append_pending);
+}
+
+#[tokio::test]
+async fn a_deletion_whose_new_end_the_api_did_not_record_comes_as_early_as_the_log_says() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await.account;
+    let workspace = WorkspaceId(app.ids.uuid());
+    let order = async |command| {
+        let request = Request::new(workspace.into(), CommandId(app.ids.uuid()));
+        let steps = [Step::new::<Workspace>(workspace.0, command)];
+        app.executor.execute(&request, &steps).await.unwrap();
+    };
+    let name = Personal::Clear(Label::parse("Engines").unwrap());
+    order(WorkspaceCommand::Create { name, owner: ada }).await;
+    let (now, eraser) = (app.clock.now(), Eraser::new(&app, &Arc::default()));
+    let due = now + TimeDelta::days(7);
+    order(WorkspaceCommand::RequestDeletion { by: ada, now, due }).await;
+    react(&app, &eraser).await.unwrap();
+    let in_ledger = async || app.keyring.ledger.entry(workspace.into()).await.unwrap().unwrap();
+    assert_eq!(in_ledger().await.due, due);
+    let sooner = now + TimeDelta::days(1);
+    // As if the node had died between the log and the ledger.
+    order(WorkspaceCommand::HastenDeletion { by: Hastening::Operator, now, due: sooner }).await;
+
+    react(&app, &eraser).await.unwrap();
+
+    assert_eq!(in_ledger().await.due, sooner);
+    harness.clock.advance(TimeDelta::days(1) + TimeDelta::minutes(1));
+    erase_due(app.clone()).await.unwrap();
+    assert!(in_ledger().await.state >= ErasureState::Fenced);
+}
+
+/// The backup from which the log was restored has the request, and was made before it was hastened.
+#[tokio::test]
+async fn a_restored_deletion_is_hastened_again() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await.account;
+    let workspace = WorkspaceId(app.ids.uuid());
+    let name = Personal::Clear(Label::parse("Engines").unwrap());
+    let now = app.clock.now();
+    let (due, sooner) = (now + TimeDelta::days(7), now + TimeDelta::days(1));
+    for command in [
+        WorkspaceCommand::Create { name, owner: ada },
+        WorkspaceCommand::RequestDeletion { by: ada, now, due },
+    ] {
+        let request = Request::new(workspace.into(), CommandId(app.ids.uuid()));
+        let steps = [Step::new::<Workspace>(workspace.0, command)];
+        app.executor.execute(&request, &steps).await.unwrap();
+    }
+    react(&app, &Eraser::new(&app, &Arc::default())).await.unwrap();
+    app.keyring.ledger.hasten(workspace.into(), sooner, now).await.unwrap();
+    harness.clock.advance(TimeDelta::minutes(2));
+
+    assert_eq!(replay_ledger(&app).await.unwrap(), 1);
+
+    let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await.unwrap();
+    assert_eq!(loaded.state.live().unwrap().deletion.unwrap().due, sooner);
+    assert_eq!(replay_ledger(&app).await.unwrap(), 0);
 }

@@ -8,7 +8,7 @@ use infra::event_store::Guard;
 
 use super::super::session_closer::{SessionCloser, close_due};
 use super::*;
-use crate::operations::erase_account::request_of_account;
+use crate::operations::erase_account::{LeftWorkspaces, request_of_account};
 use crate::operations::set_password::SetPassword;
 use crate::operations::sign_out::{SignOut, SignedOut};
 
@@ -165,7 +165,7 @@ async fn a_request_for_erasure_that_comes_again_signs_out_whom_the_first_call_di
     let loaded = app.executor.load::<Account>(ada.into(), ada.0).await.unwrap();
     let Account::Live(live) = &*loaded.state else { panic!("not live") };
 
-    request_of_account(&app, ada, live, grace, &asks).await.unwrap();
+    request_of_account(&app, ada, live, (grace, LeftWorkspaces::HaveOwners), &asks).await.unwrap();
 
     assert_eq!(event_types(&app, phone.0).await, CLOSED);
     assert_eq!(app.sessions.find(&token).await.unwrap(), None);

@@ -13,7 +13,7 @@ use super::super::sweeps;
 use super::super::workspace_rows::{WorkspaceRows, expire_due};
 use super::preparing::known;
 use super::*;
-use crate::operations::erase_account::request_of_account;
+use crate::operations::erase_account::{LeftWorkspaces, request_of_account};
 use crate::operations::owners::OwnersError;
 use crate::operations::request_erasure::RequestErasureError;
 
@@ -125,7 +125,8 @@ async fn an_erasure_waits_until_it_is_known_what_another_node_has_appended_last(
     let account = here.executor.load::<Account>(ada.into(), ada.0).await.unwrap();
     let Account::Live(live) = &*account.state else { panic!("not live") };
     let asks = Request::new(ada.into(), CommandId(here.ids.uuid()));
-    let request = || request_of_account(&here, ada, live, TimeDelta::days(7), &asks);
+    let with = (TimeDelta::days(7), LeftWorkspaces::HaveOwners);
+    let request = || request_of_account(&here, ada, live, with, &asks);
 
     let behind = request().await.map(drop);
     let Err(RequestErasureError::Owners(OwnersError::ReadModelBehind)) = behind else {

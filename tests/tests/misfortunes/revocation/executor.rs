@@ -131,7 +131,8 @@ impl Team {
                 self.as_ada(node, revokes).await
             }
             Revocation::Member => {
-                self.as_ada(node, WorkspaceCommand::RemoveMember { by, member }).await
+                let now = Clock::system().now();
+                self.as_ada(node, WorkspaceCommand::RemoveMember { by, member, now }).await
             }
             Revocation::Role => {
                 let lowers = WorkspaceCommand::ChangeRole { by, member, role: Role::Viewer };

@@ -19,10 +19,11 @@ const WHOLE: &[&str] = &[
     "/v1/rights",
     "/v1/roles",
     "/v1/workspaces/{workspace_id}/servers/{server_id}/metrics",
+    "/v1/workspaces/{workspace_id}/succession",
 ];
 
-/// None is parked here.
-const EMPTY: &[&str] = &["/v1/admin/parked-streams"];
+/// None is parked here, and each workspace has an owner.
+const EMPTY: &[&str] = &["/v1/admin/parked-streams", "/v1/admin/restricted-workspaces"];
 
 struct Fixture {
     ada: Tenant,

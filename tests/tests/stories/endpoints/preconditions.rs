@@ -10,6 +10,8 @@ use uuid::Uuid;
 use super::operation::{Operation, document, operations};
 use super::tenant::Things;
 
+/// Whoever owns it cannot inherit it.
+const AGREES: &str = "PUT /v1/workspaces/{workspace_id}/succession";
 const DELETES_WORKSPACE: &str = "DELETE /v1/workspaces/{workspace_id}";
 
 /// A body for each operation that needs If-Match, in an order in which each is possible.
@@ -41,6 +43,7 @@ fn bodies(ada: &Person, sshd: &Sshd) -> Vec<(&'static str, Value)> {
             json!({ "host": "other.example", "user": "u" }),
         ),
         ("DELETE /v1/workspaces/{workspace_id}/servers/{server_id}", Value::Null),
+        (AGREES, json!({ "password": ada.password })),
         (DELETES_WORKSPACE, json!({ "password": ada.password, "grace_days": 7 })),
         (
             "POST /v1/workspaces/{workspace_id}/deletion",
@@ -133,6 +136,10 @@ async fn whoever_changes_something_says_which_version_they_saw() {
         assert_eq!(given.version(operation).await, version, "{name}: nothing has changed");
 
         let done = given.send(operation, Some(&format!("\"{version}\"")), body).await;
+        if *name == AGREES {
+            assert_eq!(done.field("/type"), "/problems/refused", "{}", done.text());
+            continue;
+        }
         assert!((200..300).contains(&done.status), "{name}: {} {}", done.status, done.text());
         assert!(given.version(operation).await > version, "{name}: it is done");
         if *name == DELETES_WORKSPACE {

@@ -1,10 +1,12 @@
 //! Workspaces, through HTTP.
 
 mod deletion;
+mod hastened;
 mod invitations;
 mod invited;
 mod leaving;
 mod members;
+mod succession;
 pub mod tokens;
 mod trail;
 
@@ -52,7 +54,7 @@ async fn a_workspace_that_its_read_model_lacks_is_listed_as_the_log_has_it() {
     let position = renamed.expect(200).position();
     let shown = harness.ada.get_at("/v1/workspaces", position).await.expect(200).json();
     let log = harness.installation.log().await;
-    let lose = "delete from read_models.workspaces_v2";
+    let lose = "delete from read_models.workspaces_v3";
     assert_eq!(log.execute(lose, &[]).await.unwrap(), 1);
 
     let listed = harness.ada.get("/v1/workspaces").await.expect(200).json();

@@ -1,0 +1,183 @@
+//! Workspaces without an owner, and what an operator does for those who are left.
+
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use domain::operator::Scope;
+use domain::workspace::Hastening;
+use domain::{AccountId, WorkspaceId};
+use projections::workspaces::{RestrictedWorkspace, restricted};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::api::ApiData;
+use crate::api::auth::caller::Caller;
+use crate::api::auth::signed_in::Operator;
+use crate::api::http::answer::{accepted, done};
+use crate::api::http::body::{Body, Query};
+use crate::api::http::cursor::Page;
+use crate::api::http::fields::{Fields, FromFields, Nothing, text};
+use crate::api::http::idempotency::IdempotencyKey;
+use crate::api::http::listing::{ListFilter, Listing, Order};
+use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::routes::Routes;
+use crate::operations::hasten_deletion;
+use crate::operations::owners::appoint;
+
+/// There is no such workspace, account or member; its erasure is requested; it has an owner, or is not being deleted.
+const APPOINTS: &[ProblemKind] = &[
+    ProblemKind::NotFound,
+    ProblemKind::OwnsWorkspaces,
+    ProblemKind::Refused,
+    ProblemKind::WorkspaceDeleting,
+];
+
+pub fn routes(routes: &mut Routes) {
+    routes
+        .add(__path_list, list)
+        .add(__path_appoint_owner, appoint_owner)
+        .refuses(APPOINTS)
+        .add(__path_hasten, hasten)
+        .refuses(&[ProblemKind::NotFound, ProblemKind::Refused])
+        .add(__path_keep, keep)
+        .refuses(APPOINTS);
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = RestrictedWorkspace)]
+pub struct RestrictedWorkspaceView {
+    workspace_id: Uuid,
+    /// Since then nobody owns it.
+    restricted_at: DateTime<Utc>,
+    members: i64,
+}
+
+impl From<RestrictedWorkspace> for RestrictedWorkspaceView {
+    fn from(found: RestrictedWorkspace) -> Self {
+        let RestrictedWorkspace { workspace, since, members } = found;
+        Self { workspace_id: workspace.0, restricted_at: since, members }
+    }
+}
+
+#[derive(Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct RestrictedFilter {}
+
+type RestrictedListing = Listing<RestrictedFilter>;
+
+impl ListFilter for RestrictedFilter {
+    const ORDERS: &'static [Order] = &[Order::Oldest];
+
+    fn read(_: &mut Fields) -> Option<Self> {
+        Some(Self {})
+    }
+}
+
+/// The workspaces that nobody owns, and that are not being deleted; the longest restricted first.
+#[utoipa::path(
+    get, path = "/v1/admin/restricted-workspaces", tag = "operators",
+    params(RestrictedListing),
+    responses((status = 200, body = Page<RestrictedWorkspaceView>)),
+)]
+async fn list(
+    api: ApiData,
+    operator: Operator,
+    query: Query<RestrictedListing>,
+) -> Result<HttpResponse, Problem> {
+    operator.needs(Scope::Admin)?;
+    let Query(listing) = query;
+    let cursors = listing.cursors(&api, operator.tenant(), "/v1/admin/restricted-workspaces")?;
+    let after: Option<(DateTime<Utc>, Uuid)> = listing.after(&cursors).await?;
+    let after = after.map(|(since, id)| (since, WorkspaceId(id)));
+    let limit = listing.limit;
+    let found = restricted(&api.app.pool, after, limit + 1).await?;
+    let found: Vec<_> = found.into_iter().map(RestrictedWorkspaceView::from).collect();
+    let page = cursors.page(found, limit, |at| (at.restricted_at, at.workspace_id)).await?;
+    Ok(HttpResponse::Ok().json(page))
+}
+
+#[derive(ToSchema)]
+#[schema(example = json!({ "account_id": "01980f6e-5d1c-7cc0-8f4e-2f9a1b7c3d5e" }))]
+pub struct AppointOwnerRequest {
+    /// Who owns it then.
+    #[schema(value_type = Uuid)]
+    account_id: AccountId,
+}
+
+impl FromFields for AppointOwnerRequest {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let account_id = fields.required("account_id", text(str::parse::<Uuid>))?;
+        Some(Self { account_id: AccountId(account_id) })
+    }
+}
+
+fn read(workspace: &str) -> Result<WorkspaceId, Problem> {
+    workspace.parse().map(WorkspaceId).map_err(|_| Problem::of(ProblemKind::NotFound))
+}
+
+/// Makes a member the owner of a workspace that nobody owns. Find out first whom the others want.
+#[utoipa::path(
+    put, path = "/v1/admin/workspaces/{workspace_id}/owner", tag = "operators",
+    request_body = AppointOwnerRequest,
+    params(("workspace_id" = Uuid, Path)),
+    responses((status = 204, headers(("Lethe-Position" = i64)))),
+)]
+async fn appoint_owner(
+    api: ApiData,
+    operator: Operator,
+    caller: Caller,
+    workspace: web::Path<String>,
+    body: Body<AppointOwnerRequest>,
+) -> Result<HttpResponse, Problem> {
+    operator.needs(Scope::Admin)?;
+    let (AppointOwnerRequest { account_id }, bytes) = body.read()?;
+    let workspace = read(&workspace)?;
+    let mut request = operator.request(Scope::Admin, workspace.into(), (&caller, bytes));
+    let (step, stays) = appoint(workspace, account_id);
+    request.guards.push(stays);
+    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+}
+
+/// Cancels the deletion of a workspace, and makes the account its owner: one of its members, or of those who were
+/// removed from it since a day before the request.
+#[utoipa::path(
+    post, path = "/v1/admin/workspaces/{workspace_id}/deletion/cancel", tag = "operators",
+    request_body = AppointOwnerRequest,
+    params(("workspace_id" = Uuid, Path), IdempotencyKey),
+    responses((status = 204, headers(("Lethe-Position" = i64)))),
+)]
+async fn keep(
+    api: ApiData,
+    operator: Operator,
+    caller: Caller,
+    workspace: web::Path<String>,
+    body: Body<AppointOwnerRequest>,
+) -> Result<HttpResponse, Problem> {
+    operator.needs(Scope::Admin)?;
+    let (AppointOwnerRequest { account_id }, bytes) = body.read()?;
+    let workspace = read(&workspace)?;
+    let request = operator.request(Scope::Admin, workspace.into(), (&caller, bytes));
+    Ok(done(&hasten_deletion::keep(&api.app, workspace, account_id, request).await?))
+}
+
+/// Has the deletion of a workspace come at once, or as soon as the settings allow, on behalf of its members.
+#[utoipa::path(
+    post, path = "/v1/admin/workspaces/{workspace_id}/deletion/hasten", tag = "operators",
+    params(("workspace_id" = Uuid, Path), IdempotencyKey),
+    responses((status = 202, headers(("Lethe-Position" = i64)))),
+)]
+async fn hasten(
+    api: ApiData,
+    operator: Operator,
+    caller: Caller,
+    workspace: web::Path<String>,
+    body: Body<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    operator.needs(Scope::Admin)?;
+    let (Nothing, bytes) = body.read()?;
+    let workspace = read(&workspace)?;
+    let request = operator.request(Scope::Admin, workspace.into(), (&caller, bytes));
+    let by = Hastening::Operator;
+    let receipt = hasten_deletion::hasten(&api.app, workspace, by, None, &request).await?;
+    Ok(accepted(&receipt))
+}
