@@ -6,7 +6,7 @@ use domain::account::{Account, AccountError};
 use domain::privacy::{AccountEmail, EmailAddress};
 use domain::workspace::{LiveWorkspace, Role, Workspace, WorkspaceCommand, WorkspaceError};
 use domain::{InvitationId, WorkspaceId};
-use infra::event_store::{Guard, Step};
+use infra::event_store::{Guard, Receipt, Step};
 use infra::keyring::LinkPurpose;
 
 use crate::api::accounts::link::LinkRequest;
@@ -45,19 +45,35 @@ async fn accept(
     body: Body<LinkRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    let (of, id) = link.subject(&api, LinkPurpose::AcceptInvitation).await?;
+    let (workspace, receipt) = join(&api, &signed_in, &caller, (&link, bytes)).await?;
+    let now = PathWorkspace::load(&api, workspace).await?;
+    let view = view(&api, &now, now.role_of(signed_in.account)?).await?;
+    Ok(shown(StatusCode::OK, &receipt, now.version, view))
+}
+
+/// Joins the workspace that the link is from.
+///
+/// # Errors
+/// The invitation is for another address, or used, replaced or over.
+pub async fn join(
+    api: &Api,
+    signed_in: &SignedIn,
+    caller: &Caller,
+    (link, bytes): (&LinkRequest, Vec<u8>),
+) -> Result<(WorkspaceId, Receipt), Problem> {
+    let (of, id) = link.subject(api, LinkPurpose::AcceptInvitation).await?;
     let (workspace, invitation) = (WorkspaceId(of.0), InvitationId(id.0));
-    let mut request = signed_in.request(&caller, bytes);
+    let mut request = signed_in.request(caller, bytes);
     request.tenant = workspace.into();
-    let loaded = PathWorkspace::load(&api, workspace).await?;
+    let loaded = PathWorkspace::load(api, workspace).await?;
     let live = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
     if let Some(open) = live.invitations.get(&invitation) {
-        let sent_to = address(&api, workspace, invitation, open).await?;
+        let sent_to = address(api, workspace, invitation, open).await?;
         let sent_to = sent_to.ok_or(WorkspaceError::InvitationGone)?;
-        request.guards.push(check_is_theirs(&api, &signed_in, &sent_to).await?);
+        request.guards.push(check_is_theirs(api, signed_in, &sent_to).await?);
     }
     request.guards.push(signed_in.acts(true));
-    request.guards.extend(owner_stays(&api, workspace, live, invitation).await?);
+    request.guards.extend(owner_stays(api, workspace, live, invitation).await?);
     let now = api.app.clock.now();
     let accepts = WorkspaceCommand::AcceptInvitation { by: signed_in.account, invitation, now };
     let step = Step::new::<Workspace>(workspace.0, accepts);
@@ -66,9 +82,7 @@ async fn accept(
         error if another_leaves(&error) => Problem::from(WorkspaceError::NoOwnerStays),
         error => error.into(),
     })?;
-    let now = PathWorkspace::load(&api, workspace).await?;
-    let view = view(&api, &now, now.role_of(signed_in.account)?).await?;
-    Ok(shown(StatusCode::OK, &receipt, now.version, view))
+    Ok((workspace, receipt))
 }
 
 /// Whoever joins does not come to depend on an owner who leaves; an invited owner is one who stays.
