@@ -19,6 +19,7 @@ mod memory;
 mod metrics;
 mod mistyped;
 mod operators;
+mod pages;
 mod pooled;
 mod readiness;
 mod reading;
