@@ -30,6 +30,7 @@ mod roots;
 mod runs;
 mod seats;
 mod servers;
+mod shipped;
 mod starting;
 mod upgrade;
 mod vault;
