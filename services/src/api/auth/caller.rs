@@ -114,7 +114,11 @@ impl FromRequest for Caller {
     }
 }
 
-fn read(request: &HttpRequest) -> Result<Caller, Problem> {
+/// The caller of a request.
+///
+/// # Errors
+/// Its `Idempotency-Key` is none.
+pub fn read(request: &HttpRequest) -> Result<Caller, Problem> {
     let api = Api::of(request)?;
     let address = address(request.peer_addr(), request.headers(), api.proxies());
     let key = IdempotencyKey::of(request)?;

@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, ResponseError, web};
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
@@ -16,6 +16,7 @@ use crate::api::Api;
 use crate::api::auth::caller;
 use crate::api::http::cors;
 use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::pages;
 
 const DOCS: &str = "/docs/";
 const STRICT: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -70,7 +71,10 @@ pub async fn guard(
     } else {
         match admit(&api, &request) {
             Ok(()) => next.call(request).await?.map_into_boxed_body(),
-            Err(problem) => request.into_response(problem.error_response()),
+            Err(problem) => {
+                let refused = refusal(request.path(), &problem);
+                request.into_response(refused)
+            }
         }
     };
     let route = answer.request().match_pattern();
@@ -85,6 +89,10 @@ pub async fn guard(
         cors::dress(answer.headers_mut(), origin);
     }
     Ok(answer)
+}
+
+fn refusal(path: &str, problem: &Problem) -> HttpResponse {
+    if pages::is_page(path) { pages::refusal(path, problem) } else { problem.error_response() }
 }
 
 /// Probes are not counted: they come from where everybody's requests come from. All of a second share one look.

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use actix_web::HttpRequest;
 use actix_web::http::{Method, header};
+use actix_web::{HttpMessage, HttpRequest};
 use domain::{ActorId, CommandId};
 use infra::ids;
 use utoipa::IntoParams;
@@ -36,9 +36,7 @@ impl IdempotencyKey {
         if !is_write(request.method()) {
             return Ok(None);
         }
-        let Some(value) = request.headers().get(HEADER) else { return Ok(None) };
-        let key = value.to_str().ok().filter(|text| is_key(text));
-        let key = key.ok_or_else(|| Problem::header(HEADER, FORM))?;
+        let Some(key) = sent_key(request)? else { return Ok(None) };
         let matches = request.headers().get_all(header::IF_MATCH);
         let matches: Vec<_> = matches.map(|it| String::from_utf8_lossy(it.as_bytes())).collect();
         Ok(Some(Self {
@@ -46,7 +44,7 @@ impl IdempotencyKey {
             path: request.path().to_owned(),
             query: request.query_string().to_owned(),
             matches: matches.join(", "),
-            key: key.to_owned(),
+            key,
         }))
     }
 
@@ -128,6 +126,19 @@ fn schema() -> Object {
         .max_length(Some(LENGTH_MAX))
         .pattern(Some("^[!-~]+$"))
         .build()
+}
+
+/// The key of a form on one of our pages: it is drawn for each, so that a form that is sent twice is one
+/// request.
+pub struct FormKey(pub String);
+
+fn sent_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    if let Some(FormKey(key)) = request.extensions().get() {
+        return Ok(Some(key.clone()));
+    }
+    let Some(value) = request.headers().get(HEADER) else { return Ok(None) };
+    let key = value.to_str().ok().filter(|text| is_key(text));
+    Ok(Some(key.ok_or_else(|| Problem::header(HEADER, FORM))?.to_owned()))
 }
 
 fn is_write(method: &Method) -> bool {

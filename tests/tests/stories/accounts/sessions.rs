@@ -165,7 +165,11 @@ async fn a_person_sees_how_many_tried_to_sign_in_beside_those_that_are_listed() 
     assert_eq!(attempts.iter().sum::<u64>(), 14, "{shown}");
     assert_eq!((attempts[0], attempts.len()), (4, 11), "{shown}");
     let counted = &shown["items"][1];
-    assert!(counted["first_attempted_at"].as_str().unwrap() <= counted["attempted_at"].as_str().unwrap(), "{shown}");
+    assert!(
+        counted["first_attempted_at"].as_str().unwrap()
+            <= counted["attempted_at"].as_str().unwrap(),
+        "{shown}"
+    );
     assert!(counted.get("ip").is_none());
 }
 
