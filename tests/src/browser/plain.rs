@@ -66,6 +66,11 @@ impl PlainBrowser {
         }
     }
 
+    /// Sends what [`Self::form`] gave once: again, or after another page, as from another tab.
+    pub async fn submit(&mut self, url: &str, body: &str) {
+        self.go(Method::POST, Url::parse(url).unwrap(), Some(body.to_owned())).await;
+    }
+
     /// The form with this button, and what it would send.
     #[track_caller]
     pub fn form(&self, button: &str) -> (SentForm, String) {

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use domain::AccountId;
-use domain::account::{Account, AccountCommand};
+use domain::account::{Account, AccountCommand, AccountError};
 use domain::privacy::{AccountEmail, EmailAddress, Personal};
 use infra::event_store::{Receipt, ReservationChange, Step};
 use infra::keyring::LinkPurpose;
@@ -117,7 +117,7 @@ async fn confirm(
     body: Body<LinkRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    Ok(done(&confirm_by(&link, &api, &caller, bytes).await?))
+    Ok(done(&confirm_by(&link, &api, &caller, bytes).await?.1))
 }
 
 /// What following the link does.
@@ -135,14 +135,27 @@ pub async fn confirm_by(
     api: &Api,
     caller: &Caller,
     bytes: Vec<u8>,
-) -> Result<Receipt, Problem> {
+) -> Result<(AccountId, Receipt), Problem> {
     let (account, confirms) = link.follow(api, &CONFIRMS).await?;
     let actor = Some(account.into());
     let mut request = caller.request(account.into(), caller.command(actor), actor, bytes);
     request.reservations = moved(api, account).await.map_err(over_with_account)?;
     let step = Step::new::<Account>(account.0, confirms);
     let outcome = api.app.executor.execute(&request, &[step]).await;
-    outcome.map_err(|error| over_with_account(error.into()))
+    let receipt = outcome.map_err(|error| over_with_account(error.into()))?;
+    Ok((account, receipt))
+}
+
+/// The address that the account is to have once its link is followed.
+///
+/// # Errors
+/// No change of address waits.
+pub async fn requested_address(api: &Api, account: AccountId) -> Result<EmailAddress, Problem> {
+    let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
+    let change = live_account(&loaded)?.proofs.email_change.as_ref();
+    let change = change.ok_or(AccountError::NoEmailChange)?;
+    let person = Unsealer::of_account(&api.app.keyring.sealer, account);
+    Ok(person.required::<AccountEmail>(&change.email).await?)
 }
 
 /// Reserves the requested address, and releases the one until now.

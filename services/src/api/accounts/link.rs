@@ -39,14 +39,14 @@ impl LinkRequest {
         fields.required("token", text(|token| Ok::<_, String>(token.to_owned())))
     }
 
-    /// Whether following the link would do what it is for. Nothing changes.
+    /// The account that the link was sent to, if following it would do what it is for. Nothing changes.
     ///
     /// # Errors
     /// It was not made for this purpose, or is used, replaced or over.
-    pub async fn look(&self, api: &Api, by: &ByLink) -> Result<(), Problem> {
+    pub async fn look(&self, api: &Api, by: &ByLink) -> Result<AccountId, Problem> {
         let (account, command) = self.follow(api, by).await?;
         let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
-        let decided = loaded.state.decide(command).map(drop);
+        let decided = loaded.state.decide(command).map(|_| account);
         decided.map_err(|refused| over_with_account(refused.into()))
     }
 

@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
@@ -72,7 +72,7 @@ pub async fn guard(
         match admit(&api, &request) {
             Ok(()) => next.call(request).await?.map_into_boxed_body(),
             Err(problem) => {
-                let refused = refusal(request.path(), &problem);
+                let refused = refusal(request.request(), &problem);
                 request.into_response(refused)
             }
         }
@@ -91,8 +91,12 @@ pub async fn guard(
     Ok(answer)
 }
 
-fn refusal(path: &str, problem: &Problem) -> HttpResponse {
-    if pages::is_page(path) { pages::refusal(path, problem) } else { problem.error_response() }
+fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
+    if pages::is_page(request.path()) {
+        pages::refusal(request, problem)
+    } else {
+        problem.error_response()
+    }
 }
 
 /// Probes are not counted: they come from where everybody's requests come from. All of a second share one look.

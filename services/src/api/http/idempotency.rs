@@ -25,7 +25,12 @@ pub struct IdempotencyKey {
     query: String,
     matches: String,
     key: String,
+    by_form: bool,
 }
+
+/// In place of the network of a form: its key is a random number that no other browser has, and a phone that leaves
+/// a Wi-Fi sends the same form from another network.
+const ANY_NETWORK: &str = "form";
 
 impl IdempotencyKey {
     /// The key of a request that changes something. A read is done each time.
@@ -45,6 +50,7 @@ impl IdempotencyKey {
             query: request.query_string().to_owned(),
             matches: matches.join(", "),
             key,
+            by_form: request.extensions().contains::<FormKey>(),
         }))
     }
 
@@ -54,12 +60,17 @@ impl IdempotencyKey {
     }
 
     /// The same key from the same actor, to the same method and path, is the same command. Callers
-    /// without a session are distinguished by their network.
+    /// without a session are distinguished by their network, except those who send a form.
     pub fn command(&self, actor: Option<ActorId>, from: IpAddr) -> CommandId {
-        let network = network(from).to_string();
+        let network = self.network(from);
         let by = actor.map_or_else(|| network.into_bytes(), |actor| actor.0.into_bytes().to_vec());
         let [method, path, key] = [&self.method, &self.path, &self.key].map(String::as_bytes);
         CommandId(ids::hashed(&[b"idempotency", method, path, &by, key]))
+    }
+
+    /// What a caller without a session is known by.
+    pub fn network(&self, from: IpAddr) -> String {
+        if self.by_form { ANY_NETWORK.to_owned() } else { network(from).to_string() }
     }
 
     /// What is compared when the command comes again: query and If-Match, where there are any, and the body.
@@ -183,6 +194,16 @@ mod tests {
         commands.sort_by_key(|command| command.0);
         commands.dedup();
         assert_eq!(commands.len(), 7, "{commands:?}");
+    }
+
+    #[test]
+    fn a_form_is_the_same_command_from_any_network() {
+        let [home, work] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
+        let request = TestRequest::with_uri("/register").method(Method::POST).to_http_request();
+        request.extensions_mut().insert(FormKey("drawn".to_owned()));
+        let key = IdempotencyKey::of(&request).unwrap().unwrap();
+        assert_eq!(key.command(None, home), key.command(None, work));
+        assert_eq!(key.network(home), key.network(work));
     }
 
     #[test]

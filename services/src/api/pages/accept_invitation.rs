@@ -2,43 +2,28 @@
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
-use infra::keyring::LinkPurpose;
 use maud::{Markup, html};
 
-use super::form::{PageForm, Seal};
-use super::html::{Page, form, hidden, way_on};
+use super::form::{SentForm, may_be_done};
+use super::html::{Page, alert, form, hidden, way_on};
 use super::next::Next;
 use super::wording::date;
 use super::{
     ACCEPT_INVITATION, ACCOUNT, REGISTER, SIGN_IN, SIGN_OUT, VERIFY_EMAIL, link, signed_in,
 };
 use crate::api::accounts::link::LinkRequest;
-use crate::api::accounts::me::address_of;
+use crate::api::accounts::me::{account_row, view};
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::workspaces::acceptance::join;
-use crate::api::workspaces::invited::{InvitedView, decline_by, invited};
+use crate::api::workspaces::invited::{InvitedView, decline_by, invited, is_open};
 use crate::api::{Api, ApiData};
 
 pub async fn show(request: HttpRequest, api: ApiData) -> Result<HttpResponse, Problem> {
     let Some(token) = link::token(&request) else {
         return Ok(link::paste(ACCEPT_INVITATION, "Your invitation").answer());
     };
-    let link = LinkRequest::new(token.clone());
-    let Some(signed_in) = signed_in(&request).await? else {
-        return match link.subject(&api, LinkPurpose::AcceptInvitation).await {
-            Ok(_) => Ok(asks_who_it_is(&back_to(&token)).answer()),
-            Err(problem) => Ok(link::refused(problem, html! {})?.answer()),
-        };
-    };
-    match invited(&api, &signed_in, &link).await {
-        Ok(to) => {
-            let seal = Seal::new(&request, &api, ACCEPT_INVITATION).await?;
-            let page = question(&to, form(ACCEPT_INVITATION, &seal, answers(&token)));
-            Ok(page.sealed(seal).answer())
-        }
-        Err(problem) => refused(&api, &signed_in, (&token, problem)).await,
-    }
+    draw(&request, &api, &SentForm::opened(&token, &Next::ACCOUNT), None).await
 }
 
 pub async fn act(
@@ -46,51 +31,92 @@ pub async fn act(
     api: ApiData,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let sent = PageForm::read(&request, &api, payload, ACCEPT_INVITATION).await?;
-    let token = sent.value("token");
+    let sent = SentForm::read(&request, &api, payload).await?;
     let Some(signed_in) = signed_in(&request).await? else {
-        return Ok(asks_who_it_is(&back_to(token)).answer());
+        return draw(&request, &api, &sent, None).await;
     };
-    let done = match sent.value("answer") {
-        "decline" => decline(&api, &signed_in, &sent).await,
-        _ => accept(&api, &signed_in, &sent).await,
-    };
-    match done {
-        Ok(page) => Ok(page.answer()),
-        Err(problem) => refused(&api, &signed_in, (token, problem)).await,
+    match answer(&request, &api, &signed_in, &sent).await {
+        Ok(Some(page)) => Ok(page.answer()),
+        Ok(None) => draw(&request, &api, &sent, None).await,
+        Err(problem) if is_refusal_of_link(&problem) => {
+            refused(&api, &signed_in, (sent.value("token"), &problem)).await
+        }
+        Err(problem) => draw(&request, &api, &sent, Some(&problem)).await,
     }
 }
 
-async fn accept(api: &Api, signed_in: &SignedIn, sent: &PageForm) -> Result<Page, Problem> {
-    let link = LinkRequest::new(sent.value("token").to_owned());
-    join(api, signed_in, &sent.caller, (&link, sent.bytes.clone())).await?;
-    let content = html! {
-        p { "You are a member of the workspace now." }
-        (way_on(ACCOUNT, "Go on"))
+/// `None`: no answer was given.
+async fn answer(
+    request: &HttpRequest,
+    api: &Api,
+    signed_in: &SignedIn,
+    sent: &SentForm,
+) -> Result<Option<Page>, Problem> {
+    let caller = sent.caller(request, api, ACCEPT_INVITATION).await?;
+    let (link, bytes) = (LinkRequest::new(sent.value("token").to_owned()), sent.bytes.clone());
+    let (title, text) = match sent.value("answer") {
+        "accept" => {
+            join(api, signed_in, &caller, (&link, bytes)).await?;
+            ("Welcome", "You are a member of the workspace now.")
+        }
+        "decline" => {
+            decline_by(&link, api, signed_in, (&caller, bytes)).await?;
+            let text = "The link no longer works, and the workspace keeps nothing of your address.";
+            ("You declined", text)
+        }
+        _ => return Ok(None),
     };
-    Ok(Page::new("Welcome", content))
+    Ok(Some(Page::new(title, html! { p { (text) } (way_on(ACCOUNT, "Go on")) })))
 }
 
-async fn decline(api: &Api, signed_in: &SignedIn, sent: &PageForm) -> Result<Page, Problem> {
-    let link = LinkRequest::new(sent.value("token").to_owned());
-    decline_by(&link, api, signed_in, (&sent.caller, sent.bytes.clone())).await?;
-    let text = "The link no longer works, and the workspace keeps nothing of your address.";
-    Ok(Page::new("You declined", html! { p { (text) } (way_on(ACCOUNT, "Go on")) }))
+fn is_refusal_of_link(problem: &Problem) -> bool {
+    problem.kind() == ProblemKind::NotInvited || link::is_of_link(problem)
 }
 
-fn question(to: &InvitedView, answers: Markup) -> Page {
+async fn draw(
+    request: &HttpRequest,
+    api: &Api,
+    sent: &SentForm,
+    problem: Option<&Problem>,
+) -> Result<HttpResponse, Problem> {
+    let token = sent.value("token");
+    let link = LinkRequest::new(token.to_owned());
+    let Some(signed_in) = signed_in(request).await? else {
+        return match is_open(api, &link).await {
+            Ok(()) => Ok(asks_who_it_is(&back_to(token)).answer()),
+            Err(over) if link::is_of_link(&over) => Ok(link::refused(&over, html! {}).answer()),
+            Err(over) => Err(over),
+        };
+    };
+    let to = match invited(api, &signed_in, &link).await {
+        Ok(to) => Some(to),
+        // It may be over by the form that was sent: sent again, that one says so.
+        Err(_) if problem.is_some_and(may_be_done) => None,
+        Err(over) if is_refusal_of_link(&over) => {
+            return refused(api, &signed_in, (token, &over)).await;
+        }
+        Err(over) => return Err(over),
+    };
+    let seal = sent.seal(request, api, (ACCEPT_INVITATION, problem)).await?;
     let content = html! {
+        (alert(problem))
+        @if let Some(to) = to { (described(&to)) }
+        (form(ACCEPT_INVITATION, &seal, answers(token)))
+    };
+    Ok(Page::new("You are invited", content).refusing(problem).sealed(seal).answer())
+}
+
+fn described(to: &InvitedView) -> Markup {
+    html! {
         dl {
             dt { "Workspace" }
-            dd { (to.workspace_name.expose()) }
+            dd { bdi { (to.workspace_name.expose()) } }
             dt { "You would be" }
             dd { (to.role.as_str()) }
             dt { "The invitation ends" }
             dd { (date(to.expires_at)) }
         }
-        (answers)
-    };
-    Page::new("You are invited", content)
+    }
 }
 
 fn answers(token: &str) -> Markup {
@@ -121,17 +147,24 @@ fn asks_who_it_is(back: &Next) -> Page {
 async fn refused(
     api: &Api,
     signed_in: &SignedIn,
-    (token, problem): (&str, Problem),
+    (token, problem): (&str, &Problem),
 ) -> Result<HttpResponse, Problem> {
     if problem.kind() != ProblemKind::NotInvited {
-        return Ok(link::refused(problem, way_on(ACCOUNT, "Go on"))?.answer());
+        return Ok(link::refused(problem, way_on(ACCOUNT, "Go on")).answer());
     }
-    let email = address_of(api, signed_in.account).await?;
-    let back = back_to(token);
+    let me = view(api, &account_row(api, signed_in.account).await?).await?;
+    let (back, email) = (back_to(token), me.email.as_ref().map_or("", |email| email.expose()));
+    let who = html! { p { "You are signed in as " strong { bdi { (email) } } "." } };
+    let other = back.after(SIGN_OUT);
+    if me.email_verified {
+        let page = Page::of_problem(problem).adding(who);
+        return Ok(page.adding(way_on(&other, "Sign in with another address")).answer());
+    }
     let content = html! {
-        p { "You are signed in as " strong { (email.expose()) } "." }
-        (way_on(&back.after(SIGN_OUT), "Sign in with another address"))
-        nav { a href=(VERIFY_EMAIL) { "Confirm this address" } }
+        (who)
+        p { "Follow the link that we mailed to this address. Then open the invitation again." }
+        (way_on(&back.after(VERIFY_EMAIL), "Confirm this address"))
+        nav { a href=(other) { "Sign in with another address" } }
     };
-    Ok(Page::of_problem(&problem).adding(content).answer())
+    Ok(Page::new("Confirm your address first", content).refusing(Some(problem)).answer())
 }

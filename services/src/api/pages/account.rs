@@ -21,19 +21,19 @@ pub async fn show(request: HttpRequest, api: ApiData) -> Result<HttpResponse, Pr
         @if let Some(due) = me.erasure_due_at {
             div.alert {
                 strong { "This account will be erased on " (date(due)) "." }
-                p { "Until then, whoever is signed in can cancel that." }
+                p { "Until then, whoever is signed in can cancel that, by the API." }
             }
         }
         dl {
             dt { "Name" }
-            dd { (me.name.as_ref().map_or("", |name| name.expose())) }
+            dd { bdi { (me.name.as_ref().map_or("", |name| name.expose())) } }
             @if let Some(username) = &me.username {
                 dt { "Username" }
-                dd { (username.expose()) }
+                dd { bdi { (username.expose()) } }
             }
             dt { "E-mail address" }
             dd {
-                (email)
+                bdi { (email) }
                 @if !me.email_verified {
                     " " span.badge { "not confirmed" }
                 }

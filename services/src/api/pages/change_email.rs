@@ -2,30 +2,23 @@
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
+use domain::AccountId;
 use maud::html;
 
-use super::form::{PageForm, Seal};
-use super::html::{Page, button, form, hidden, way_on};
-use super::{ACCOUNT, CHANGE_EMAIL, link};
-use crate::api::ApiData;
-use crate::api::accounts::email::{CONFIRMS, confirm_by};
+use super::form::SentForm;
+use super::html::{Page, alert, button, form, hidden};
+use super::next::Next;
+use super::{CHANGE_EMAIL, link};
+use crate::api::accounts::email::{CONFIRMS, confirm_by, requested_address};
 use crate::api::accounts::link::LinkRequest;
 use crate::api::http::problem::Problem;
+use crate::api::{Api, ApiData};
 
 pub async fn show(request: HttpRequest, api: ApiData) -> Result<HttpResponse, Problem> {
     let Some(token) = link::token(&request) else {
         return Ok(link::paste(CHANGE_EMAIL, "Confirm your new address").answer());
     };
-    if let Err(problem) = LinkRequest::new(token.clone()).look(&api, &CONFIRMS).await {
-        return refused(problem);
-    }
-    let seal = Seal::new(&request, &api, CHANGE_EMAIL).await?;
-    let fields = html! { (hidden("token", &token)) (button("Use this address")) };
-    let content = html! {
-        p { "From then on your account has the address that this link was mailed to, and no mail goes to the old one." }
-        (form(CHANGE_EMAIL, &seal, fields))
-    };
-    Ok(Page::new("Use this address from now on?", content).sealed(seal).answer())
+    draw(&request, &api, &SentForm::opened(&token, &Next::ACCOUNT), None).await
 }
 
 pub async fn act(
@@ -33,19 +26,54 @@ pub async fn act(
     api: ApiData,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let sent = PageForm::read(&request, &api, payload, CHANGE_EMAIL).await?;
-    let link = LinkRequest::new(sent.value("token").to_owned());
-    if let Err(problem) = confirm_by(&link, &api, &sent.caller, sent.bytes.clone()).await {
-        return refused(problem);
-    }
+    let sent = SentForm::read(&request, &api, payload).await?;
+    let account = match confirm(&request, &api, &sent).await {
+        Ok(account) => account,
+        Err(problem) if link::is_of_link(&problem) => return Ok(refused(&problem)),
+        Err(problem) => return draw(&request, &api, &sent, Some(&problem)).await,
+    };
     let content = html! {
         p { "Sign in with it from now on." }
-        (way_on(ACCOUNT, "Go on"))
+        (link::way_on_of(&request, &api, account, &Next::ACCOUNT).await)
     };
     Ok(Page::new("Your address is changed", content).answer())
 }
 
-fn refused(problem: Problem) -> Result<HttpResponse, Problem> {
+async fn confirm(request: &HttpRequest, api: &Api, sent: &SentForm) -> Result<AccountId, Problem> {
+    let caller = sent.caller(request, api, CHANGE_EMAIL).await?;
+    let link = LinkRequest::new(sent.value("token").to_owned());
+    Ok(confirm_by(&link, api, &caller, sent.bytes.clone()).await?.0)
+}
+
+async fn draw(
+    request: &HttpRequest,
+    api: &Api,
+    sent: &SentForm,
+    problem: Option<&Problem>,
+) -> Result<HttpResponse, Problem> {
+    let token = sent.value("token");
+    let email = match link::account_of(api, token, (&CONFIRMS, problem)).await {
+        Ok(Some(account)) => Some(requested_address(api, account).await?),
+        Ok(None) => None,
+        Err(over) if link::is_of_link(&over) => return Ok(refused(&over)),
+        Err(over) => return Err(over),
+    };
+    let seal = sent.seal(request, api, (CHANGE_EMAIL, problem)).await?;
+    let fields = html! { (hidden("token", token)) (button("Use this address")) };
+    let content = html! {
+        (alert(problem))
+        @if let Some(email) = email {
+            p { strong { bdi { (email.expose()) } } }
+        }
+        p { "It becomes the address of your account, and no mail goes to the old one." }
+        p { "Was it not you? Close this page." }
+        (form(CHANGE_EMAIL, &seal, fields))
+    };
+    let title = "Use this address from now on?";
+    Ok(Page::new(title, content).refusing(problem).sealed(seal).answer())
+}
+
+fn refused(problem: &Problem) -> HttpResponse {
     let instead = html! { p { "A change of address lasts a day, and a new password ends it." } };
-    Ok(link::refused(problem, instead)?.answer())
+    link::refused(problem, instead).answer()
 }

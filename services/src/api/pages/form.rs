@@ -11,6 +11,7 @@ use infra::keyring::RequestMacs;
 use infra::random;
 use url::form_urlencoded::parse;
 
+use super::next::{Next, reference};
 use crate::api::Api;
 use crate::api::auth::caller::{self, Caller, wait_for_the_same};
 use crate::api::auth::signed_in;
@@ -86,23 +87,17 @@ async fn signatures(
     Ok(api.app.keyring.request_macs.signatures("form of a page", &parts).await?)
 }
 
-/// A form that was sent, and is ours.
-pub struct PageForm {
-    pub caller: Caller,
+/// What a form sent, whether or not it is ours: until [`Self::caller`] says so, it is only shown again.
+pub struct SentForm {
     /// As it was sent: the same ones are the same request.
     pub bytes: Vec<u8>,
     sent: Vec<(String, String)>,
 }
 
-impl PageForm {
+impl SentForm {
     /// # Errors
-    /// Another site sent it, it is over, or it is no form.
-    pub async fn read(
-        request: &HttpRequest,
-        api: &Api,
-        payload: Payload,
-        page: &str,
-    ) -> Result<Self, Problem> {
+    /// Another site sent it, or it is no form.
+    pub async fn read(request: &HttpRequest, api: &Api, payload: Payload) -> Result<Self, Problem> {
         if is_foreign(request, api) {
             return Err(Problem::of(ProblemKind::ForeignOrigin));
         }
@@ -113,15 +108,66 @@ impl PageForm {
         let bytes = bytes.map_err(|_| Problem::of(ProblemKind::TooLarge))?;
         let bytes = bytes.map_err(|_| Problem::of(ProblemKind::FormOver))?.to_vec();
         let sent: Vec<(String, String)> = parse(&bytes).into_owned().collect();
-        let key = key(request, api, (page, value(&sent, FIELD))).await?;
+        let back = reference(request.path(), value(&sent, "token"), value(&sent, "next"));
+        request.extensions_mut().insert(WayBack(back));
+        Ok(Self { bytes, sent })
+    }
+
+    /// Of a page that is opened: nothing is typed yet.
+    pub fn opened(token: &str, next: &Next) -> Self {
+        let sent = [("token", token.to_owned()), ("next", next.to_string())];
+        let sent = sent.into_iter().map(|(name, value)| (name.to_owned(), value));
+        Self { bytes: vec![], sent: sent.collect() }
+    }
+
+    /// Who sent it, once it is found to be ours, and once no other request is doing the same.
+    ///
+    /// # Errors
+    /// It is over, it is being worked on, or a field is no text.
+    pub async fn caller(
+        &self,
+        request: &HttpRequest,
+        api: &Api,
+        page: &str,
+    ) -> Result<Caller, Problem> {
+        let key = key(request, api, (page, self.value(FIELD))).await?;
         request.extensions_mut().insert(FormKey(key));
         wait_for_the_same(request).await?;
-        Ok(Self { caller: caller::read(request)?, bytes, sent })
+        // What is not UTF-8 is read as this character: different passwords would become one.
+        let broken =
+            self.sent.iter().find(|(_, value)| value.contains(char::REPLACEMENT_CHARACTER));
+        if let Some((name, _)) = broken {
+            return Err(Problem::field(name, "this is not text in UTF-8"));
+        }
+        caller::read(request)
+    }
+
+    /// For the form that is shown next. It is the same request for as long as nobody knows whether this one was
+    /// done.
+    ///
+    /// # Errors
+    /// The keyring is not reached.
+    pub async fn seal(
+        &self,
+        request: &HttpRequest,
+        api: &Api,
+        (page, problem): (&str, Option<&Problem>),
+    ) -> Result<Seal, Problem> {
+        match problem {
+            Some(problem) if may_be_done(problem) => {
+                Ok(Seal { value: self.value(FIELD).to_owned(), cookie: None })
+            }
+            Some(_) | None => Seal::new(request, api, page).await,
+        }
     }
 
     /// What was typed into a field; empty where there is none.
     pub fn value(&self, name: &str) -> &str {
         value(&self.sent, name)
+    }
+
+    pub fn next(&self) -> Next {
+        Next::read(self.value("next"))
     }
 
     /// The fields of these names, as an `F`.
@@ -134,18 +180,27 @@ impl PageForm {
     }
 }
 
+/// The page that a form was sent from, with its link and what it leads to.
+pub struct WayBack(pub String);
+
+/// Whether a form may have done its work, although its answer says otherwise.
+pub fn may_be_done(problem: &Problem) -> bool {
+    !problem.is_refusal() || problem.kind() == ProblemKind::InFlight
+}
+
 fn value<'a>(sent: &'a [(String, String)], name: &str) -> &'a str {
     sent.iter().find(|(of, _)| of == name).map_or("", |(_, value)| value)
 }
 
 /// Browsers say `null` as the origin of our own forms, since our pages have no referrer (Fetch, 3.2): newer ones
-/// say in another header whose form it is. The seal decides where neither does.
+/// say in another header whose form it is; `none` is a form that is sent again when its page is loaded again. The
+/// seal decides where neither does.
 fn is_foreign(request: &HttpRequest, api: &Api) -> bool {
     let headers = request.headers();
     let is_other = |name: HeaderName, own: &[&[u8]]| {
         headers.get(name).is_some_and(|value| !own.contains(&value.as_bytes()))
     };
-    is_other(SEC_FETCH_SITE, &[b"same-origin"])
+    is_other(SEC_FETCH_SITE, &[b"same-origin", b"none"])
         || is_other(header::ORIGIN, &[api.origin().as_bytes(), b"null"])
 }
 
@@ -162,4 +217,30 @@ async fn key(
     let macs = signatures(request, api, (page, browser.value(), key)).await?;
     let is_ours = is_drawn(browser.value()) && mac.len() == MAC_BYTES && macs.has(mac);
     if is_ours { Ok(URL_SAFE_NO_PAD.encode(key)) } else { Err(over()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_done_is_sent_again_as_the_same_request() {
+        for kind in [
+            ProblemKind::Unavailable,
+            ProblemKind::Internal,
+            ProblemKind::InFlight,
+            ProblemKind::TooManyRequests,
+        ] {
+            assert!(may_be_done(&Problem::of(kind)), "{}", kind.slug());
+        }
+        for kind in [
+            ProblemKind::AddressTaken,
+            ProblemKind::BadBody,
+            ProblemKind::FormOver,
+            ProblemKind::IdempotencyKeyReused,
+            ProblemKind::SignInRefused,
+        ] {
+            assert!(!may_be_done(&Problem::of(kind)), "{}", kind.slug());
+        }
+    }
 }

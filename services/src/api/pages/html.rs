@@ -102,7 +102,7 @@ impl Page {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
-                    title { (self.title) " · Lethe" }
+                    title { @if self.status.as_u16() >= 400 { "Error: " } (self.title) " · Lethe" }
                     link rel="stylesheet" href="pages.css";
                     @if self.takes_old_links { script src="old-links.js" {} }
                 }
@@ -132,7 +132,7 @@ fn mark() -> Markup {
 /// A form that is sent to a page.
 pub fn form(page: &str, seal: &Seal, content: Markup) -> Markup {
     html! {
-        form method="post" action=(page) {
+        form method="post" action=(page) accept-charset="utf-8" {
             (hidden(FIELD, &seal.value))
             (content)
         }
@@ -264,6 +264,8 @@ mod tests {
         let answer = Page::of_problem(&problem).answer();
         assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(answer.headers().get(header::RETRY_AFTER), Some(&HeaderValue::from(7)));
+        let drawn = Page::of_problem(&problem).draw().into_string();
+        assert!(drawn.contains("<title>Error: "), "{drawn}");
         let challenge = Page::of_problem(&Problem::of(ProblemKind::SignInRefused)).answer();
         assert_eq!(challenge.status(), StatusCode::FORBIDDEN);
     }

@@ -18,11 +18,13 @@ mod wording;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::{self, from_fn};
 use actix_web::web::{ServiceConfig, get, head, post, resource, to};
-use actix_web::{Error, Handler, HttpRequest, HttpResponse, Route};
+use actix_web::{Error, Handler, HttpMessage, HttpRequest, HttpResponse, Route};
 
+use self::form::WayBack;
 use crate::api::ApiData;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::problem::{Problem, ProblemKind};
@@ -67,7 +69,9 @@ pub fn serve(config: &mut ServiceConfig) {
     );
     page(config, ACCOUNT, account::show, None);
     for (path, (kind, text)) in [("/pages.css", STYLE), ("/old-links.js", OLD_LINKS)] {
-        config.route(path, get().to(move || std::future::ready(file(kind, text))));
+        for method in [get(), head()] {
+            config.route(path, method.to(move || std::future::ready(file(kind, text))));
+        }
     }
 }
 
@@ -76,14 +80,15 @@ pub fn is_page(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|name| ALL.contains(&name))
 }
 
-/// A refusal as a page of its own, in place of the page at this path.
-pub fn refusal(path: &str, problem: &Problem) -> HttpResponse {
+/// A refusal as a page of its own, in place of the answer to this request.
+pub fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     let page = html::Page::of_problem(problem);
-    let is_of_form = [ProblemKind::FormOver, ProblemKind::ForeignOrigin].contains(&problem.kind());
-    if !is_of_form {
+    if request.method() != Method::POST {
         return page.answer();
     }
-    page.adding(html::way_on(path.trim_start_matches('/'), "Open the page again")).answer()
+    let plain = || request.path().trim_start_matches('/').to_owned();
+    let back = request.extensions().get::<WayBack>().map_or_else(plain, |back| back.0.clone());
+    page.adding(html::way_on(&back, "Open the page again")).answer()
 }
 
 fn page<S>(config: &mut ServiceConfig, name: &str, show: S, act: Option<Route>)
@@ -107,7 +112,7 @@ where
 fn file(kind: &str, text: &'static str) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(kind)
-        .insert_header((header::CACHE_CONTROL, "public, max-age=3600"))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
         .body(text)
 }
 
@@ -118,12 +123,12 @@ async fn as_page(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let asked = request.request().clone();
     let Ok(answer) = tokio::time::timeout(ANSWER_WITHIN, next.call(request)).await else {
-        let refused = refusal(asked.path(), &Problem::of(ProblemKind::TimedOut));
+        let refused = refusal(&asked, &Problem::of(ProblemKind::TimedOut));
         return Ok(ServiceResponse::new(asked, refused));
     };
     let answer = answer?.map_into_boxed_body();
     let problem = answer.response().error().and_then(|error| error.as_error::<Problem>());
-    match problem.map(|problem| refusal(asked.path(), problem)) {
+    match problem.map(|problem| refusal(&asked, problem)) {
         Some(refused) => Ok(answer.into_response(refused)),
         None => Ok(answer),
     }

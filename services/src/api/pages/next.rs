@@ -4,7 +4,7 @@ use std::fmt;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use url::form_urlencoded::{byte_serialize, parse};
+use url::form_urlencoded::{Serializer, byte_serialize, parse};
 
 use super::{ACCEPT_INVITATION, ACCOUNT, VERIFY_EMAIL};
 
@@ -48,6 +48,10 @@ impl Next {
         }
     }
 
+    pub fn is_invitation(&self) -> bool {
+        self.page == ACCEPT_INVITATION
+    }
+
     /// The reference of a page that leads here at its end.
     pub fn after(&self, page: &str) -> String {
         if *self == Self::ACCOUNT {
@@ -56,6 +60,20 @@ impl Next {
         let next: String = byte_serialize(self.to_string().as_bytes()).collect();
         format!("{page}?next={next}")
     }
+}
+
+/// A page with the link that it was opened with, and what it leads to, as far as these may be ours.
+pub fn reference(path: &str, token: &str, next: &str) -> String {
+    let mut query = Serializer::new(String::new());
+    if is_token(token) {
+        query.append_pair("token", token);
+    }
+    let next = Next::read(next);
+    if next != Next::ACCOUNT {
+        query.append_pair("next", &next.to_string());
+    }
+    let (page, query) = (path.trim_start_matches('/'), query.finish());
+    if query.is_empty() { page.to_owned() } else { format!("{page}?{query}") }
 }
 
 /// Sends the browser to another page.
@@ -102,6 +120,15 @@ mod tests {
         let next = Next::read("accept-invitation?token=abc");
         assert_eq!(next.after("sign-in"), "sign-in?next=accept-invitation%3Ftoken%3Dabc");
         assert_eq!(Next::ACCOUNT.after("sign-in"), "sign-in");
+    }
+
+    #[test]
+    fn the_way_back_has_what_may_be_ours_and_no_more() {
+        assert_eq!(reference("/register", "", "account"), "register");
+        let next = "accept-invitation?token=a-_9";
+        let back = "verify-email?token=abc&next=accept-invitation%3Ftoken%3Da-_9";
+        assert_eq!(reference("/verify-email", "abc", next), back);
+        assert_eq!(reference("/verify-email", "a&b", "//evil.example"), "verify-email");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 
-use super::form::{PageForm, Seal};
+use super::form::SentForm;
 use super::html::{Input, InputKind, Page, alert, button, form, hidden, way_on};
 use super::next::{Next, go_to};
 use super::{REGISTER, SIGN_IN, signed_in};
@@ -19,7 +19,7 @@ pub async fn show(request: HttpRequest, api: ApiData) -> Result<HttpResponse, Pr
     if signed_in(&request).await?.is_some() {
         return Ok(go_to(&next.to_string()).finish());
     }
-    draw(&request, &api, |_| "", (&next, None)).await
+    draw(&request, &api, &SentForm::opened("", &next), None).await
 }
 
 pub async fn act(
@@ -27,43 +27,47 @@ pub async fn act(
     api: ApiData,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let sent = PageForm::read(&request, &api, payload, REGISTER).await?;
-    let next = Next::read(sent.value("next"));
-    match register(&api, &sent).await {
-        Ok(()) => Ok(registered(sent.value("email"), &next).answer()),
-        Err(problem) => {
-            draw(&request, &api, |name| sent.value(name), (&next, Some(&problem))).await
-        }
+    let sent = SentForm::read(&request, &api, payload).await?;
+    match register(&request, &api, &sent).await {
+        Ok(()) => Ok(registered(sent.value("email"), &sent.next()).answer()),
+        Err(problem) => draw(&request, &api, &sent, Some(&problem)).await,
     }
 }
 
-async fn register(api: &Api, sent: &PageForm) -> Result<(), Problem> {
+async fn register(request: &HttpRequest, api: &Api, sent: &SentForm) -> Result<(), Problem> {
+    let caller = sent.caller(request, api, REGISTER).await?;
     let form: RegisterRequest = sent.fields(&FIELDS)?;
-    form.register(api, &sent.caller, sent.bytes.clone()).await?;
+    form.register(api, &caller, sent.bytes.clone()).await?;
     Ok(())
 }
 
 fn registered(email: &str, next: &Next) -> Page {
     let content = html! {
         p {
-            "Your account is open. We mailed a link to " strong { (email) } ". Follow it within three days: \
-             it shows that the address is yours."
+            "Your account is open. We mailed a link to " strong { bdi { (email) } } ". Follow it within three \
+             days: it shows that the address is yours."
         }
-        (way_on(&next.after(SIGN_IN), "Sign in"))
+        @if next.is_invitation() {
+            p { "First follow that link. Then open the invitation again." }
+            (way_on(&next.to_string(), "Open the invitation"))
+        } @else {
+            (way_on(&next.after(SIGN_IN), "Sign in"))
+        }
     };
     Page::new("Look into your mail", content)
 }
 
-async fn draw<'a>(
+async fn draw(
     request: &HttpRequest,
     api: &Api,
-    typed: impl Fn(&'static str) -> &'a str,
-    (next, problem): (&Next, Option<&Problem>),
+    sent: &SentForm,
+    problem: Option<&Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let seal = Seal::new(request, api, REGISTER).await?;
+    let seal = sent.seal(request, api, (REGISTER, problem)).await?;
+    let next = sent.next();
     let fields = html! {
         (hidden("next", &next.to_string()))
-        @for input in inputs(typed) { (input.draw(problem)) }
+        @for input in inputs(|name| sent.value(name)) { (input.draw(problem)) }
         (button("Open the account"))
     };
     let content: Markup = html! {

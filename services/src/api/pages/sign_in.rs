@@ -5,7 +5,7 @@ use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use maud::html;
 
-use super::form::{PageForm, Seal};
+use super::form::SentForm;
 use super::html::{Input, InputKind, Page, alert, button, form, hidden};
 use super::next::{Next, go_to};
 use super::{REGISTER, RESET_PASSWORD, SIGN_IN, signed_in};
@@ -18,7 +18,7 @@ pub async fn show(request: HttpRequest, api: ApiData) -> Result<HttpResponse, Pr
     if signed_in(&request).await?.is_some() {
         return Ok(go_to(&next.to_string()).finish());
     }
-    draw(&request, &api, (&next, ""), None).await
+    draw(&request, &api, &SentForm::opened("", &next), None).await
 }
 
 pub async fn act(
@@ -26,17 +26,27 @@ pub async fn act(
     api: ApiData,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let sent = PageForm::read(&request, &api, payload, SIGN_IN).await?;
-    let next = Next::read(sent.value("next"));
-    match sign_in(&api, &sent).await {
-        Ok(cookie) => Ok(go_to(&next.to_string()).cookie(cookie).finish()),
-        Err(problem) => draw(&request, &api, (&next, sent.value("email")), Some(&problem)).await,
+    let sent = SentForm::read(&request, &api, payload).await?;
+    let next = sent.next().to_string();
+    let problem = match sign_in(&request, &api, &sent).await {
+        Ok(cookie) => return Ok(go_to(&next).cookie(cookie).finish()),
+        Err(problem) => problem,
+    };
+    // The first of two clicks, or another tab, has signed in.
+    if problem.kind() == ProblemKind::FormOver && signed_in(&request).await?.is_some() {
+        return Ok(go_to(&next).finish());
     }
+    draw(&request, &api, &sent, Some(&problem)).await
 }
 
-async fn sign_in(api: &Api, sent: &PageForm) -> Result<Cookie<'static>, Problem> {
+async fn sign_in(
+    request: &HttpRequest,
+    api: &Api,
+    sent: &SentForm,
+) -> Result<Cookie<'static>, Problem> {
+    let caller = sent.caller(request, api, SIGN_IN).await?;
     let BrowserSignIn(form) = sent.fields(&["email", "password"])?;
-    let opened = form.sign_in(api, &sent.caller, sent.bytes.clone()).await?;
+    let opened = form.sign_in(api, &caller, sent.bytes.clone()).await?;
     // The form is sent again after what it opened is over.
     opened.cookie().ok_or_else(|| Problem::of(ProblemKind::FormOver))
 }
@@ -44,16 +54,16 @@ async fn sign_in(api: &Api, sent: &PageForm) -> Result<Cookie<'static>, Problem>
 async fn draw(
     request: &HttpRequest,
     api: &Api,
-    (next, email): (&Next, &str),
+    sent: &SentForm,
     problem: Option<&Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let seal = Seal::new(request, api, SIGN_IN).await?;
+    let (seal, next) = (sent.seal(request, api, (SIGN_IN, problem)).await?, sent.next());
     let address = Input {
         name: "email",
         label: "E-mail address",
         kind: InputKind::Email,
         autocomplete: "username",
-        value: email,
+        value: sent.value("email"),
         hint: "",
         is_required: true,
     };

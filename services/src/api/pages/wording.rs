@@ -20,8 +20,25 @@ pub fn wording(problem: &Problem) -> (String, String) {
         ProblemKind::IdempotencyKeyReused => {
             ("This form was sent before", "It did something else then. Send it again.")
         }
-        ProblemKind::InFlight => ("This form is being worked on", "Wait a moment, and look again."),
-        ProblemKind::Internal => ("We made a mistake", "Nothing was changed. Please tell us."),
+        ProblemKind::FormOver => (
+            "The form is over",
+            "It is more than a day old, or you have signed in or out since, or the browser keeps no cookies: \
+             send it again.",
+        ),
+        ProblemKind::InFlight => {
+            ("This form is being worked on", "Wait a moment, and send it again.")
+        }
+        ProblemKind::Internal => (
+            "We made a mistake",
+            "We do not know whether it was done: look at your account first, then try again. Please tell us.",
+        ),
+        ProblemKind::MethodNotAllowed => {
+            ("This page cannot do that", "Open it, and send the form that it shows.")
+        }
+        ProblemKind::TooLarge | ProblemKind::BadHeader => {
+            ("We cannot read this form", "Open the page again, and write less into it.")
+        }
+        ProblemKind::Unauthorised => ("You are signed out", "Sign in again, and go on from there."),
         ProblemKind::LinkInvalid => (
             "This link is not complete",
             "Open it from the mail once more, or copy the whole of it.",
@@ -95,6 +112,40 @@ mod tests {
         for kind in ProblemKind::ALL {
             let (title, text) = wording(&Problem::of(*kind));
             assert!(!title.is_empty() && text.len() > 5, "{}", kind.slug());
+        }
+    }
+
+    #[test]
+    fn what_pages_are_refused_with_has_no_words_for_programmers() {
+        for kind in [
+            ProblemKind::AddressTaken,
+            ProblemKind::AlreadyDone,
+            ProblemKind::BadBody,
+            ProblemKind::BadHeader,
+            ProblemKind::ContentType,
+            ProblemKind::ErasureRequested,
+            ProblemKind::ForeignOrigin,
+            ProblemKind::FormOver,
+            ProblemKind::IdempotencyKeyReused,
+            ProblemKind::InFlight,
+            ProblemKind::Internal,
+            ProblemKind::LinkGone,
+            ProblemKind::LinkInvalid,
+            ProblemKind::MethodNotAllowed,
+            ProblemKind::NotInvited,
+            ProblemKind::SignInRefused,
+            ProblemKind::TimedOut,
+            ProblemKind::TooLarge,
+            ProblemKind::TooManyRequests,
+            ProblemKind::Unauthorised,
+            ProblemKind::Unavailable,
+            ProblemKind::WorkspaceDeleting,
+        ] {
+            let (title, text) = wording(&Problem::of(kind));
+            let words = format!("{title} {text}").to_lowercase();
+            for of_programmers in ["token", "header", "json", "`", "body", "key"] {
+                assert!(!words.contains(of_programmers), "{}: {words}", kind.slug());
+            }
         }
     }
 }

@@ -3,7 +3,9 @@
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::privacy::{Label, WorkspaceName};
-use domain::workspace::{Invitation, Role, Workspace, WorkspaceCommand, WorkspaceError};
+use domain::workspace::{
+    Invitation, LiveWorkspace, Role, Workspace, WorkspaceCommand, WorkspaceError,
+};
 use domain::{InvitationId, WorkspaceId};
 use infra::event_store::{Guard, Receipt, Step};
 use infra::keyring::LinkPurpose;
@@ -59,6 +61,29 @@ async fn look(
     Ok(HttpResponse::Ok().json(invited(&api, &signed_in, &link).await?))
 }
 
+/// Whether the invitation stands: whoever has its mail may know.
+///
+/// # Errors
+/// It is used, replaced or over.
+pub async fn is_open(api: &Api, link: &LinkRequest) -> Result<(), Problem> {
+    let (workspace, invitation) = named(api, link).await?;
+    let loaded = PathWorkspace::load(api, workspace).await?;
+    open_invitation(api, &loaded, invitation).map(drop)
+}
+
+fn open_invitation<'a>(
+    api: &Api,
+    loaded: &'a PathWorkspace,
+    invitation: InvitationId,
+) -> Result<(&'a LiveWorkspace, &'a Invitation), Problem> {
+    let live = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
+    let open = live.invitations.get(&invitation).ok_or(WorkspaceError::InvitationGone)?;
+    if api.app.clock.now() >= open.until {
+        return Err(WorkspaceError::InvitationExpired.into());
+    }
+    Ok((live, open))
+}
+
 /// What the person who is signed in is invited to.
 ///
 /// # Errors
@@ -70,11 +95,7 @@ pub async fn invited(
 ) -> Result<InvitedView, Problem> {
     let (workspace, invitation) = named(api, link).await?;
     let loaded = PathWorkspace::load(api, workspace).await?;
-    let live = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
-    let open = live.invitations.get(&invitation).ok_or(WorkspaceError::InvitationGone)?;
-    if api.app.clock.now() >= open.until {
-        return Err(WorkspaceError::InvitationExpired.into());
-    }
+    let (live, open) = open_invitation(api, &loaded, invitation)?;
     is_theirs(api, signed_in, (workspace, invitation), open).await?;
     let workspace_name = Unsealer::of_workspace(&api.app.keyring.sealer, workspace)
         .required::<WorkspaceName>(&live.name)

@@ -51,7 +51,8 @@ use infra::invitations::Invitations;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
 use infra::log::watermark::{Durable, Watermark};
 use infra::log::{
-    Feed, ReadPositions, ReaderOptions, Readers, Recorded, Worker, WorkerError, wait_for,
+    Feed, ReadPositions, ReaderOptions, Readers, Recorded, RowLookups, Worker, WorkerError,
+    wait_for,
 };
 use infra::mail::{Folder, Mailbox, Transport};
 use infra::metrics::Metrics;
@@ -164,6 +165,9 @@ impl Harness {
             executor: executor.await.unwrap(),
             watermark: Durable::new(known, pool.clone(), keyring_pool.clone()),
             read_positions: ReadPositions::default(),
+            accounts: RowLookups::start(pool.clone()),
+            runs: RowLookups::start(pool.clone()),
+            seat_pools: RowLookups::start(pool.clone()),
             reservations: Reservations::new(pool.clone()),
             credentials: Credentials::new(pool.clone(), clock.clone()),
             sessions: Sessions::new(pool.clone(), clock.clone()),

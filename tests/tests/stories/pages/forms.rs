@@ -1,7 +1,6 @@
 //! A form is ours, is one request, and says what is wrong with it.
 
 use reqwest::header::{CONTENT_TYPE, COOKIE, ORIGIN};
-use reqwest::{Method, Url};
 use tests::{Harness, Person, PlainBrowser};
 
 use super::{at, sign_in};
@@ -63,24 +62,6 @@ async fn a_form_of_another_site_is_refused_and_changes_nothing() {
     assert_eq!(harness.events("account.registered").await.len(), 1, "Ada's");
     let (status, page) = forge(&harness, ("register", &body), &[own]).await;
     assert_eq!(status, 200, "a browser that says nothing of the site: {page}");
-}
-
-#[tokio::test]
-async fn a_form_from_before_the_sign_in_does_nothing_after_it() {
-    let harness = Harness::new().await;
-    let ada = Person::named("ada");
-    let mut browser = PlainBrowser::new();
-    browser.open(&at(&harness, "reset-password")).await;
-    let (_, before) = browser.form("Mail the link");
-    browser.open(&at(&harness, "sign-in")).await;
-    sign_in(&mut browser, &ada.email, &ada.password).await;
-    assert!(browser.at().ends_with("/account"), "{}", browser.at());
-
-    let url = Url::parse(&at(&harness, "reset-password")).unwrap();
-    let answer = browser.send(Method::POST, url, Some(before)).await;
-
-    assert_eq!(answer.status().as_u16(), 403);
-    assert!(answer.text().await.unwrap().contains("The form is over"));
 }
 
 #[tokio::test]

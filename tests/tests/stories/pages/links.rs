@@ -37,10 +37,12 @@ async fn a_program_that_follows_the_links_of_mails_changes_nothing() {
 
     let mut browser = PlainBrowser::new();
     browser.open(&verification).await;
+    let asked = browser.text_of("main");
+    assert!(asked.contains(&bob.name) && asked.contains(&bob.email), "{asked}");
     browser.press("Yes, it is mine").await;
     assert_eq!(browser.text_of("h1"), "Your address is confirmed");
     browser.open(&verification).await;
-    assert_eq!(browser.text_of("h1"), "Your address is confirmed", "once more");
+    assert_eq!(browser.text_of("h1"), "The address of the account is confirmed already");
 }
 
 #[tokio::test]
@@ -104,6 +106,48 @@ async fn an_invitation_for_somebody_else_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn an_invitation_that_was_withdrawn_asks_nobody_to_open_an_account() {
+    let harness = Harness::new().await;
+    let token = harness.invite("eve@example.org", "viewer").await;
+    let mut browser = PlainBrowser::new();
+    browser.open(&at(&harness, &format!("accept-invitation?token={token}"))).await;
+    assert_eq!((browser.status(), browser.text_of("h1").as_str()), (200, "You are invited"));
+    assert!(!browser.markup().contains("Engines"), "{}", browser.markup());
+
+    let open = harness.ada.get(&harness.at("invitations")).await.expect(200);
+    let id = open.field("/items/0/invitation_id");
+    harness.ada.delete(&harness.at(&format!("invitations/{id}"))).await.expect(204);
+
+    browser.open(&at(&harness, &format!("accept-invitation?token={token}"))).await;
+    let shown = (browser.status(), browser.text_of("h1"));
+    assert_eq!(shown, (410, "This link no longer works".to_owned()));
+    assert!(!browser.markup().contains("Open an account"), "{}", browser.markup());
+}
+
+#[tokio::test]
+async fn nobody_joins_who_gave_no_answer() {
+    let harness = Harness::new().await;
+    let bob = Person::named("bob");
+    bob.settle(&harness.node.client(), &harness.installation).await;
+    let token = harness.invite(&bob.email, "viewer").await;
+    let page = at(&harness, "accept-invitation");
+    let mut browser = PlainBrowser::new();
+    browser.open(&format!("{page}?token={token}")).await;
+    browser.follow("Sign in").await;
+    sign_in(&mut browser, &bob.email, &bob.password).await;
+    let (_, joins) = browser.form("Join the workspace");
+    let joined = harness.events("workspace.invitation_accepted").await.len();
+
+    browser.submit(&page, &joins.replace("answer=accept", "answer=perhaps")).await;
+
+    assert_eq!(browser.text_of("h1"), "You are invited");
+    assert_eq!(harness.events("workspace.invitation_accepted").await.len(), joined);
+    browser.press("Join the workspace").await;
+    assert_eq!(browser.text_of("h1"), "Welcome");
+    assert_eq!(harness.events("workspace.invitation_accepted").await.len(), joined + 1);
+}
+
+#[tokio::test]
 async fn a_link_of_a_former_version_is_taken_with_and_without_a_script() {
     let harness = Harness::new().await;
     let bob = Person::named("bob");
@@ -134,6 +178,10 @@ async fn the_secret_of_a_link_is_not_in_the_log_of_the_node() {
     browser.open(&at(&harness, &format!("accept-invitation?token={token}"))).await;
     browser.follow("Sign in").await;
     assert!(browser.at().contains(&token));
+    let ada = Person::named("ada");
+    sign_in(&mut browser, &ada.email, "another password").await;
+    sign_in(&mut browser, &ada.email, &ada.password).await;
+    assert!(browser.at().contains(&token) && browser.status() == 403, "{}", browser.at());
 
     let log = harness.node.log_text();
 

@@ -1,5 +1,6 @@
 //! What people do with a browser and no other program, without a script.
 
+mod again;
 mod forms;
 mod limits;
 mod links;

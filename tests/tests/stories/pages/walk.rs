@@ -70,6 +70,41 @@ async fn somebody_registers_verifies_signs_in_accepts_an_invitation_and_signs_ou
 }
 
 #[tokio::test]
+async fn somebody_who_is_invited_opens_an_account_confirms_the_address_and_joins() {
+    let harness = Harness::new().await;
+    let (mut browser, bob) = (Browser::new().await, Person::named("bob"));
+    let invites = json!({ "email": bob.email, "role": "operator" });
+    harness.ada.post(&harness.at("invitations"), invites).await.expect(201);
+    let invitation = link(&harness, &bob.email, "accept-invitation", 1).await;
+    browser.open(&invitation).await;
+    browser.follow("Open an account").await;
+    for (name, value) in [("name", &bob.name), ("email", &bob.email), ("password", &bob.password)] {
+        browser.fill(name, value).await;
+    }
+    browser.press("Open the account").await;
+    browser.shows("Look into your mail").await;
+    assert!(browser.text_of("main").await.contains("Then open the invitation again"));
+    browser.follow("Open the invitation").await;
+    browser.follow("Sign in").await;
+    sign_in(&mut browser, &bob).await;
+
+    browser.shows("Confirm your address first").await;
+    browser.follow("Confirm this address").await;
+    browser.press("Mail another link").await;
+    browser.shows("Look into your mail").await;
+    browser.follow("Open the invitation").await;
+    browser.shows("Confirm your address first").await;
+    browser.open(&link(&harness, &bob.email, "verify-email", 2).await).await;
+    browser.press("Yes, it is mine").await;
+    browser.shows("Your address is confirmed").await;
+
+    browser.open(&invitation).await;
+    browser.shows("You are invited").await;
+    browser.press("Join the workspace").await;
+    browser.shows("Welcome").await;
+}
+
+#[tokio::test]
 async fn a_password_is_forgotten_an_address_changed_and_an_invitation_declined() {
     let harness = Harness::new().await;
     let (mut browser, mut bob) = (Browser::new().await, Person::named("bob"));
@@ -78,6 +113,7 @@ async fn a_password_is_forgotten_an_address_changed_and_an_invitation_declined()
     bobs.put("/v1/me/email", &bobs.get("/v1/me").await.etag(), changes).await.expect(202);
     browser.open(&link(&harness, "bob@elsewhere.example", "change-email", 1).await).await;
     browser.shows("Use this address from now on?").await;
+    assert!(browser.text_of("main").await.contains("bob@elsewhere.example"));
     browser.press("Use this address").await;
     browser.shows("Your address is changed").await;
     bob.email = "bob@elsewhere.example".to_owned();
