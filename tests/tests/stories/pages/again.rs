@@ -97,9 +97,9 @@ async fn a_field_that_is_not_utf_8_is_refused() {
     browser.open(&at(&harness, "register")).await;
     browser.fill("name", &bob.name);
     browser.fill("email", &bob.email);
-    browser.fill("password", "XXXXXXXXXXXXXXXX");
+    browser.fill("password", "QQQQQQQQQQQQQQQQ");
     let (_, body) = browser.form("Open the account");
-    let latin = body.replace("XXXXXXXXXXXXXXXX", &"%E4".repeat(16));
+    let latin = body.replace("QQQQQQQQQQQQQQQQ", &"%E4".repeat(16));
 
     browser.submit(&at(&harness, "register"), &latin).await;
 
