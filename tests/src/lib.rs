@@ -2,6 +2,7 @@
 
 mod alone;
 pub mod bench;
+mod browser;
 mod client;
 mod colleague;
 pub mod demo;
@@ -23,6 +24,7 @@ mod smtp;
 mod stall;
 
 pub use alone::{alone, long};
+pub use browser::{Browser, PlainBrowser};
 pub use client::{Answer, Call, Client};
 pub use dump::{dump, restore};
 pub use events::{Event, Events};

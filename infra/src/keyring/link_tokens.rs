@@ -105,8 +105,11 @@ impl LinkTokens {
             return Ok(ReadLink::NotOurs);
         }
         let keys = self.keys.get(&[KeySlot::Numbered(KeyKind::Link, number)], false).await?;
-        let Some(KeyState::Live { key, .. }) = keys.first() else {
-            return Ok(ReadLink::NotOurs);
+        let key = match keys.first() {
+            Some(KeyState::Live { key, .. }) => key,
+            // By a node whose clock is ahead of this one's.
+            Some(KeyState::Erased | KeyState::Expired) => return Ok(ReadLink::Over),
+            Some(KeyState::Absent) | None => return Ok(ReadLink::NotOurs),
         };
         if crypto::is_mac(key, &parts(purpose, &of, &id, &day), &mac) {
             Ok(ReadLink::Made { of: SubjectId(of), id: LinkId(id) })

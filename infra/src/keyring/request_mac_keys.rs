@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use domain::{CommandId, TenantId};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::key::{self, KeyKind};
@@ -22,6 +23,14 @@ pub struct RequestMacs {
     pub today: [u8; 32],
     /// Under yesterday's key, for an append of yesterday; `None` when that key is erased.
     pub before: Option<[u8; 32]>,
+}
+
+impl RequestMacs {
+    /// Whether it is one of the two, in constant time.
+    pub fn has(&self, shown: &[u8]) -> bool {
+        let is = |mac: &[u8; 32]| bool::from(mac.as_slice().ct_eq(shown));
+        is(&self.today) || self.before.as_ref().is_some_and(is)
+    }
 }
 
 /// Makes the MACs that recognise a repeated request. Days are in UTC.
@@ -62,6 +71,19 @@ impl RequestMacKeys {
         let parts = [b"secret", label.as_bytes(), tenant.as_slice(), command.as_slice(), body];
         let RequestMacs { today, before } = self.macs_of(&parts).await?;
         Ok(std::iter::once(today).chain(before).map(Zeroizing::new).collect())
+    }
+
+    /// Signs what somebody is to send back unchanged, within the day: `label` says what it is. Nothing else that
+    /// these keys make has the same MAC.
+    ///
+    /// # Errors
+    /// As of [`Self::macs`].
+    pub async fn signatures(
+        &self,
+        label: &str,
+        parts: &[&[u8]],
+    ) -> Result<RequestMacs, KeyringError> {
+        self.macs_of(&[&[b"signature", label.as_bytes()], parts].concat()).await
     }
 
     async fn macs_of(&self, parts: &[&[u8]]) -> Result<RequestMacs, KeyringError> {

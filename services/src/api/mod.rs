@@ -6,6 +6,7 @@ mod audit;
 mod auth;
 mod http;
 mod operators;
+mod pages;
 mod runs;
 mod seats;
 mod servers;
@@ -22,9 +23,9 @@ use tracing_actix_web::TracingLogger;
 
 use after_answer::AfterAnswer;
 use http::guard::{RequestSpan, guard};
+use http::openapi;
 use http::problem::{Problem, ProblemKind};
 use http::routes::Routes;
-use http::{link_pages, openapi};
 pub use state::{Api, ApiData};
 
 use crate::readiness::ReadinessCheck;
@@ -52,7 +53,7 @@ fn all_routes() -> Routes {
 pub fn configure(config: &mut web::ServiceConfig) {
     let mut document = openapi::document();
     all_routes().finish(config, &mut document);
-    link_pages::serve(config);
+    pages::serve(config);
     openapi::serve(document, config);
 }
 

@@ -119,7 +119,20 @@ fn the_api_of_the_compose_file_is_reached_through_its_proxy_alone() {
     assert!(!lethe.contains("ports:"), "{lethe}");
     assert!(lethe.contains("LETHE_TRUSTED_PROXIES: 1\n"), "{lethe}");
     assert!(lethe.contains("LETHE_PUBLIC_URL: https://${LETHE_HOST:-localhost}\n"), "{lethe}");
-    assert!(proxy.contains("--from ${LETHE_HOST:-localhost} --to lethe:8080"), "{proxy}");
+    assert!(proxy.contains("LETHE_HOST: \"${LETHE_HOST:-localhost}\""), "{proxy}");
+    assert!(proxy.contains("./Caddyfile:/etc/caddy/Caddyfile:ro"), "{proxy}");
+    let site = "{$LETHE_HOST} {\n\treverse_proxy lethe:8080\n}\n";
+    assert!(read("infra/deploy/Caddyfile").ends_with(site));
+}
+
+/// A proxy logs what it cannot pass on, with its query.
+#[test]
+fn the_proxy_of_the_compose_file_logs_no_secret_of_a_link() {
+    let caddyfile = read("infra/deploy/Caddyfile");
+    let words: Vec<_> = caddyfile.split_whitespace().collect();
+    let filter = "log default { format filter { wrap json fields { request>uri query { delete token \
+                  delete next } resp_headers>Location delete } } }";
+    assert!(words.join(" ").contains(filter), "{caddyfile}");
 }
 
 /// The image alone listens at every address, and does not guess what people open.

@@ -32,6 +32,10 @@ async fn a_link_is_read_for_its_purpose_on_every_node_for_a_week() {
     let over = two.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap();
     assert_eq!(over, ReadLink::Over);
     assert_eq!(one.eraser.erase_expired().await.unwrap().links, 1);
+    harness.days_pass(-1);
+    let behind = harness.node().await;
+    let over = behind.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap();
+    assert_eq!(over, ReadLink::Over, "a node whose clock is ahead has erased its key");
     harness.days_pass(3_650);
     for node in [&one, &two] {
         let over = node.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap();

@@ -3,15 +3,15 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use domain::AccountId;
-use domain::account::{Account, AccountCommand};
+use domain::account::{Account, AccountCommand, AccountError};
 use domain::privacy::{AccountEmail, EmailAddress, Personal};
-use infra::event_store::{ReservationChange, Step};
+use infra::event_store::{Receipt, ReservationChange, Step};
 use infra::keyring::LinkPurpose;
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
 use crate::api::accounts::email_change::{EmailChangeView, waiting};
-use crate::api::accounts::link::LinkRequest;
+use crate::api::accounts::link::{ByLink, LinkRequest, over_with_account};
 use crate::api::accounts::me::{Me, account_row, read};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
@@ -132,13 +132,45 @@ async fn confirm(
     body: Body<LinkRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    let (account, proof) = link.account(&api, LinkPurpose::ChangeEmail).await?;
+    Ok(done(&confirm_by(&link, &api, &caller, bytes).await?.1))
+}
+
+/// What following the link does.
+pub const CONFIRMS: ByLink = ByLink {
+    purpose: LinkPurpose::ChangeEmail,
+    command: |proof, now| AccountCommand::ConfirmEmailChange { proof, now },
+};
+
+/// Changes the address to the one that the link was mailed to.
+///
+/// # Errors
+/// The link is used, replaced or over, or the address is taken by now.
+pub async fn confirm_by(
+    link: &LinkRequest,
+    api: &Api,
+    caller: &Caller,
+    bytes: Vec<u8>,
+) -> Result<(AccountId, Receipt), Problem> {
+    let (account, confirms) = link.follow(api, &CONFIRMS).await?;
     let actor = Some(account.into());
     let mut request = caller.request(account.into(), caller.command(actor), actor, bytes);
-    request.reservations = moved(&api, account).await?;
-    let confirms = AccountCommand::ConfirmEmailChange { proof, now: api.app.clock.now() };
+    request.reservations = moved(api, account).await.map_err(over_with_account)?;
     let step = Step::new::<Account>(account.0, confirms);
-    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+    let outcome = api.app.executor.execute(&request, &[step]).await;
+    let receipt = outcome.map_err(|error| over_with_account(error.into()))?;
+    Ok((account, receipt))
+}
+
+/// The address that the account is to have once its link is followed.
+///
+/// # Errors
+/// No change of address waits.
+pub async fn requested_address(api: &Api, account: AccountId) -> Result<EmailAddress, Problem> {
+    let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
+    let change = live_account(&loaded)?.proofs.email_change.as_ref();
+    let change = change.ok_or(AccountError::NoEmailChange)?;
+    let person = Unsealer::of_account(&api.app.keyring.sealer, account);
+    Ok(person.required::<AccountEmail>(&change.email).await?)
 }
 
 /// Reserves the requested address, and releases the one until now.

@@ -41,20 +41,20 @@ pub fn routes(routes: &mut Routes) {
 pub struct Me {
     account_id: Uuid,
     #[schema(value_type = String, format = Email)]
-    email: Option<EmailAddress>,
-    email_verified: bool,
+    pub email: Option<EmailAddress>,
+    pub email_verified: bool,
     /// The address that a link was sent to and that has not been proven yet: `GET /v1/me/email-change`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Email)]
     pending_email: Option<EmailAddress>,
     #[schema(value_type = String)]
-    name: Option<PersonName>,
+    pub name: Option<PersonName>,
     #[schema(value_type = Option<String>)]
-    username: Option<Username>,
+    pub username: Option<Username>,
     registered_at: DateTime<Utc>,
     /// The end of the grace, once an erasure has been requested.
     #[serde(skip_serializing_if = "Option::is_none")]
-    erasure_due_at: Option<DateTime<Utc>>,
+    pub erasure_due_at: Option<DateTime<Utc>>,
 }
 
 /// One's own account.
@@ -75,7 +75,7 @@ async fn show(
 }
 
 /// The account as its person sees it.
-async fn view(api: &Api, row: &Row) -> Result<Me, Problem> {
+pub async fn view(api: &Api, row: &Row) -> Result<Me, Problem> {
     let about = row.account_id;
     let person = Unsealer::of_account(&api.app.keyring.sealer, about);
     let email = row.email.as_deref();
@@ -117,9 +117,19 @@ impl Me {
 }
 
 /// The account with all that was done to it before the request.
-pub(super) async fn account_row(api: &Api, account: AccountId) -> Result<Row, Problem> {
+pub async fn account_row(api: &Api, account: AccountId) -> Result<Row, Problem> {
     let row = read_through(&api.app.accounts, account, account.0).await?;
     row.ok_or_else(nothing)
+}
+
+/// The address that the account has now.
+///
+/// # Errors
+/// There is no such account any more.
+pub async fn address_of(api: &Api, account: AccountId) -> Result<EmailAddress, Problem> {
+    let row = account_row(api, account).await?;
+    let person = Unsealer::of_account(&api.app.keyring.sealer, account);
+    own::<AccountEmail>(&person, row.email.as_deref()).await?.ok_or_else(nothing)
 }
 
 /// A field of the caller's own account. It is theirs to see: where it cannot be opened any more,

@@ -1,18 +1,17 @@
 //! The password: changed by the person who knows it, reset by the person who gets the mail.
 
 use actix_web::HttpResponse;
-use domain::CredentialId;
 use domain::account::{Account, AccountCommand};
 use domain::privacy::TypedAddress;
+use domain::{AccountId, CredentialId, ProofId};
 use infra::credentials::Password;
-use infra::event_store::Step;
+use infra::event_store::{Receipt, Step};
 use infra::keyring::LinkPurpose;
 use secrecy::SecretString;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::ApiData;
-use crate::api::accounts::link::LinkRequest;
+use crate::api::accounts::link::{ByLink, LinkRequest, over_with_account};
 use crate::api::accounts::own_tokens::{self, OwnTokens};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
@@ -25,6 +24,7 @@ use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
+use crate::api::{Api, ApiData};
 use crate::operations::email_addresses::owner_of_typed;
 use crate::operations::links::{PASSWORD_RESET, proof};
 use crate::operations::set_password::{SetPassword, SetPasswordError, repeat};
@@ -121,17 +121,27 @@ async fn request_reset(
     body: Body<ForgottenPasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    api.limits.mail(caller.address, form.email.to_look_up().canonical())?;
-    // Neither a position nor a refusal nor the time may show whether there was somebody to mail to.
-    let place = api.after_answer.place()?;
-    if let Some(account) = owner_of_typed(&api.app, &form.email).await? {
-        let command = caller.command(None);
-        let request = caller.request(account.into(), command, None, bytes);
-        let proof = proof(&api.app, command, PASSWORD_RESET);
-        let step = Step::new::<Account>(account.0, AccountCommand::RequestPasswordReset { proof });
-        place.append(request, step);
-    }
+    form.mail(&api, &caller, bytes).await?;
     Ok(HttpResponse::Accepted().finish())
+}
+
+impl ForgottenPasswordRequest {
+    /// Mails a link to the address, if anybody has it.
+    ///
+    /// # Errors
+    /// Too many mails; neither a position nor a refusal nor the time shows whether there was somebody to mail to.
+    pub async fn mail(self, api: &Api, caller: &Caller, bytes: Vec<u8>) -> Result<(), Problem> {
+        api.limits.mail(caller.address, self.email.to_look_up().canonical())?;
+        let place = api.after_answer.place()?;
+        if let Some(account) = owner_of_typed(&api.app, &self.email).await? {
+            let command = caller.command(None);
+            let request = caller.request(account.into(), command, None, bytes);
+            let proof = proof(&api.app, command, PASSWORD_RESET);
+            let resets = AccountCommand::RequestPasswordReset { proof };
+            place.append(request, Step::new::<Account>(account.0, resets));
+        }
+        Ok(())
+    }
 }
 
 #[derive(ToSchema)]
@@ -166,15 +176,42 @@ async fn reset(
     body: Body<ResetPasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    api.limits.link(caller.address)?;
-    let link = LinkRequest::new(form.token);
-    let (account, proof) = link.account(&api, LinkPurpose::ResetPassword).await?;
-    let actor = Some(account.into());
-    let request = caller.request(account.into(), caller.command(actor), actor, bytes);
-    let now = api.app.clock.now();
-    let resets = |credential| AccountCommand::ResetPassword { proof, credential, now };
-    let set = SetPassword { account, password: form.password, except: None, expected: None };
-    Ok(done(&set.execute(&api.app, &request, resets).await?))
+    Ok(done(&form.reset(&api, &caller, bytes).await?.1))
+}
+
+/// What following the link does, but for the password.
+pub const RESETS: ByLink = ByLink {
+    purpose: LinkPurpose::ResetPassword,
+    command: |proof, now| AccountCommand::ResetPassword {
+        proof,
+        credential: CredentialId(Uuid::nil()),
+        now,
+    },
+};
+
+impl ResetPasswordRequest {
+    /// Sets the password, by the link.
+    ///
+    /// # Errors
+    /// The link is used, replaced or over, or there are too many tries.
+    pub async fn reset(
+        self,
+        api: &Api,
+        caller: &Caller,
+        bytes: Vec<u8>,
+    ) -> Result<(AccountId, Receipt), Problem> {
+        api.limits.link(caller.address)?;
+        let (of, id) = LinkRequest::new(self.token).subject(api, RESETS.purpose).await?;
+        let (account, proof) = (AccountId(of.0), ProofId(id.0));
+        let actor = Some(account.into());
+        let request = caller.request(account.into(), caller.command(actor), actor, bytes);
+        let now = api.app.clock.now();
+        let resets = |credential| AccountCommand::ResetPassword { proof, credential, now };
+        let set = SetPassword { account, password: self.password, except: None, expected: None };
+        let outcome = set.execute(&api.app, &request, resets).await;
+        let receipt = outcome.map_err(|error| over_with_account(error.into()))?;
+        Ok((account, receipt))
+    }
 }
 
 impl From<SetPasswordError> for Problem {

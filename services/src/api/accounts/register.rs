@@ -9,8 +9,7 @@ use infra::event_store::{ExecuteError, Receipt, Step};
 use infra::keyring::LinkPurpose;
 use utoipa::ToSchema;
 
-use crate::api::ApiData;
-use crate::api::accounts::link::LinkRequest;
+use crate::api::accounts::link::{ByLink, LinkRequest, over_with_account};
 use crate::api::accounts::me::{Me, account_row};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
@@ -21,6 +20,7 @@ use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
+use crate::api::{Api, ApiData};
 use crate::operations::links::{VERIFICATION, proof};
 use crate::operations::register::{RegisterError, Registration, account_of};
 
@@ -77,25 +77,40 @@ async fn register(
     body: Body<RegisterRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    api.limits.registration(caller.address)?;
     let shown: Sent = (form.email.clone(), form.name.clone(), form.username.clone());
-    if let Some((account, receipt)) = registered_before(&api, &caller, &bytes).await? {
-        return Ok(registered(&api, (account, &receipt), shown).await);
-    }
-    let command = caller.command(None);
-    let account = account_of(command);
-    let request = caller.request(account.into(), command, Some(account.into()), bytes);
-    let RegisterRequest { email, name, username, password } = form;
-    let registration = Registration { email, name, username, password };
-    let receipt = registration.execute(&api.app, request).await?;
+    let (account, receipt) = form.register(&api, &caller, bytes).await?;
     Ok(registered(&api, (account, &receipt), shown).await)
+}
+
+impl RegisterRequest {
+    /// Registers the person, unless the same request has done so.
+    ///
+    /// # Errors
+    /// The address is taken, or there are too many registrations.
+    pub async fn register(
+        self,
+        api: &Api,
+        caller: &Caller,
+        bytes: Vec<u8>,
+    ) -> Result<(AccountId, Receipt), Problem> {
+        api.limits.registration(caller.address)?;
+        if let Some(registered) = registered_before(api, caller, &bytes).await? {
+            return Ok(registered);
+        }
+        let command = caller.command(None);
+        let account = account_of(command);
+        let request = caller.request(account.into(), command, Some(account.into()), bytes);
+        let Self { email, name, username, password } = self;
+        let registration = Registration { email, name, username, password };
+        Ok((account, registration.execute(&api.app, request).await?))
+    }
 }
 
 /// What was sent, and no more: whoever repeats the request need not be signed in.
 type Sent = (EmailAddress, PersonName, Option<Username>);
 
 async fn registered(
-    api: &ApiData,
+    api: &Api,
     (account, receipt): (AccountId, &Receipt),
     (email, name, username): Sent,
 ) -> HttpResponse {
@@ -108,7 +123,7 @@ async fn registered(
 
 /// What a node of a former version has done for the same request.
 async fn registered_before(
-    api: &ApiData,
+    api: &Api,
     caller: &Caller,
     bytes: &[u8],
 ) -> Result<Option<(AccountId, Receipt)>, Problem> {
@@ -146,12 +161,32 @@ async fn verify(
     body: Body<LinkRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    let (account, proof) = link.account(&api, LinkPurpose::VerifyEmail).await?;
+    Ok(done(&verify_by(&link, &api, &caller, bytes).await?.1))
+}
+
+/// What following the link does.
+pub const VERIFIES: ByLink = ByLink {
+    purpose: LinkPurpose::VerifyEmail,
+    command: |proof, now| AccountCommand::VerifyEmail { proof, now },
+};
+
+/// Proves the address that the link was mailed to.
+///
+/// # Errors
+/// The link is used, replaced or over.
+pub async fn verify_by(
+    link: &LinkRequest,
+    api: &Api,
+    caller: &Caller,
+    bytes: Vec<u8>,
+) -> Result<(AccountId, Receipt), Problem> {
+    let (account, verifies) = link.follow(api, &VERIFIES).await?;
     let actor = Some(account.into());
     let request = caller.request(account.into(), caller.command(actor), actor, bytes);
-    let verifies = AccountCommand::VerifyEmail { proof, now: api.app.clock.now() };
     let step = Step::new::<Account>(account.0, verifies);
-    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+    let outcome = api.app.executor.execute(&request, &[step]).await;
+    let receipt = outcome.map_err(|error| over_with_account(error.into()))?;
+    Ok((account, receipt))
 }
 
 /// Mails the link again; the earlier one no longer works.
@@ -167,10 +202,23 @@ async fn send_again(
     body: Body<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let (Nothing, bytes) = body.read()?;
+    Ok(accepted(&mail_again(&api, &signed_in, &caller, bytes).await?))
+}
+
+/// Mails another link to the address of whoever is signed in.
+///
+/// # Errors
+/// The address is verified already, or there are too many mails.
+pub async fn mail_again(
+    api: &Api,
+    signed_in: &SignedIn,
+    caller: &Caller,
+    bytes: Vec<u8>,
+) -> Result<Receipt, Problem> {
     api.limits.mail(caller.address, signed_in.account)?;
-    let request = signed_in.request(&caller, bytes);
+    let request = signed_in.request(caller, bytes);
     let verification = proof(&api.app, request.command, VERIFICATION);
     let command = AccountCommand::RequestVerification { verification };
     let step = Step::new::<Account>(signed_in.account.0, command);
-    Ok(accepted(&api.app.executor.execute(&request, &[step]).await?))
+    Ok(api.app.executor.execute(&request, &[step]).await?)
 }

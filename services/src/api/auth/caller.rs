@@ -19,7 +19,7 @@ use crate::api::Api;
 use crate::api::auth::signed_in::presented;
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::problem::{Problem, ProblemKind};
-use crate::api::http::rate_limits::{network, subscriber};
+use crate::api::http::rate_limits::subscriber;
 
 /// What a handler may know of the caller before it knows who that is.
 pub struct Caller {
@@ -114,7 +114,11 @@ impl FromRequest for Caller {
     }
 }
 
-fn read(request: &HttpRequest) -> Result<Caller, Problem> {
+/// The caller of a request.
+///
+/// # Errors
+/// Its `Idempotency-Key` is none.
+pub fn read(request: &HttpRequest) -> Result<Caller, Problem> {
     let api = Api::of(request)?;
     let address = address(request.peer_addr(), request.headers(), api.proxies());
     let key = IdempotencyKey::of(request)?;
@@ -139,7 +143,7 @@ pub async fn wait_for_the_same(request: &HttpRequest) -> Result<(), Problem> {
     let Some(key) = IdempotencyKey::of(request)? else { return Ok(()) };
     let api = Api::of(request)?;
     let from = address(request.peer_addr(), request.headers(), api.proxies());
-    let shown = presented(request).unwrap_or_else(|| network(from).to_string());
+    let shown = presented(request).unwrap_or_else(|| key.network(from));
     let serving = api.in_flight.begin(key.of_caller(&shown), subscriber(from)).await;
     let serving = serving
         .ok_or_else(|| Problem::of(ProblemKind::InFlight).with_header(header::RETRY_AFTER, 1))?;

@@ -227,9 +227,9 @@ async fn close_others(
     Ok(own_tokens::answer(&api, account, &receipt, keep_api_tokens).await)
 }
 
-/// The event comes first: a request that is refused closes nothing. The session closer deletes the row if this
-/// request does not get to it.
-async fn end(
+/// Closes a session of the person. The event comes first: a request that is refused closes nothing. The session
+/// closer deletes the row if this request does not get to it.
+pub async fn end(
     api: &Api,
     signed_in: &SignedIn,
     caller: &Caller,

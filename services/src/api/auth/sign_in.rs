@@ -12,7 +12,7 @@ use domain::session::{Session, SessionCommand, SessionKind};
 use domain::strangers::STRANGERS;
 use domain::{AccountId, CredentialId, SessionId, TenantId};
 use infra::bearer::BearerToken;
-use infra::event_store::{ExecuteError, Request, Step};
+use infra::event_store::{ExecuteError, Receipt, Request, Step};
 use infra::failpoint;
 use infra::ids::derived;
 use infra::sessions::{NewSession, Sessions};
@@ -70,6 +70,16 @@ impl FromFields for SignInRequest {
     }
 }
 
+/// The same from our own page: it opens the session of a browser.
+pub struct BrowserSignIn(pub SignInRequest);
+
+impl FromFields for BrowserSignIn {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let form = SignInRequest::read(fields)?;
+        Some(Self(SignInRequest { kind: SessionKind::Browser, ..form }))
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct SignInResponse {
     session_id: Uuid,
@@ -96,30 +106,79 @@ async fn open(
     body: Body<SignInRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    let email = form.email.to_look_up().canonical();
-    api.limits.sign_in(caller.address, &email)?;
-    let place = api.after_answer.place()?;
-    // Each step is taken for nobody's address as well: what it costs does not tell whether somebody has it.
-    let account = owner_of_typed(&api.app, &form.email).await?.unwrap_or(NOBODY);
-    let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
-    let credential = match &*loaded.state {
-        Account::Live(live) => Some(live.credential),
-        Account::Absent | Account::Ended { .. } => None,
-    };
-    let checked = credential.unwrap_or(NO_CREDENTIAL);
-    let fits = api.app.credentials.verify(account, checked, &form.password).await?;
-    let Some(credential) = credential.filter(|_| fits) else {
-        let of = credential.map(|_| account);
-        place.refused_sign_in(refused_sign_in(&caller, of));
-        return Err(refused());
-    };
-    api.limits.signed_in(caller.address, &email);
-    // Whoever else signs in from this network under the same key sends another command.
-    let command = caller.command_about(account.0.as_bytes());
-    let session = SessionId(derived(command, "session"));
-    let checked = Checked { account, version: loaded.version, credential };
-    let request = caller.request(account.into(), command, Some(account.into()), bytes);
-    admit(&api, &caller, checked, (session, form.kind), &request).await
+    Ok(form.sign_in(&api, &caller, bytes).await?.answer())
+}
+
+/// A session that was opened.
+pub struct OpenedSession {
+    session: SessionId,
+    account: AccountId,
+    kind: SessionKind,
+    /// `None`: the same request opened it before, and it is over, or nobody knows its token any more.
+    token: Option<BearerToken>,
+    lasts: TimeDelta,
+    expires_at: Option<DateTime<Utc>>,
+    receipt: Receipt,
+}
+
+impl OpenedSession {
+    /// The cookie of a browser's session.
+    pub fn cookie(&self) -> Option<Cookie<'static>> {
+        let token = self.token.as_ref().filter(|_| self.kind == SessionKind::Browser)?;
+        Some(cookie(token.secret.expose_secret().to_owned(), self.lasts))
+    }
+
+    fn answer(self) -> HttpResponse {
+        let mut answer = written(StatusCode::CREATED, &self.receipt);
+        if let Some(cookie) = self.cookie() {
+            answer.cookie(cookie);
+        }
+        let token = self.token.filter(|_| self.kind == SessionKind::Client);
+        answer.json(SignInResponse {
+            session_id: self.session.0,
+            account_id: self.account.0,
+            token: token.map(|token| token.secret.expose_secret().to_owned()),
+            expires_at: self.expires_at,
+        })
+    }
+}
+
+impl SignInRequest {
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// The address or the password is wrong, or there are too many tries.
+    pub async fn sign_in(
+        self,
+        api: &Api,
+        caller: &Caller,
+        bytes: Vec<u8>,
+    ) -> Result<OpenedSession, Problem> {
+        let email = self.email.to_look_up().canonical();
+        api.limits.sign_in(caller.address, &email)?;
+        let place = api.after_answer.place()?;
+        // Each step is taken for nobody's address as well: what it costs does not tell whether somebody has it.
+        let account = owner_of_typed(&api.app, &self.email).await?.unwrap_or(NOBODY);
+        let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
+        let credential = match &*loaded.state {
+            Account::Live(live) => Some(live.credential),
+            Account::Absent | Account::Ended { .. } => None,
+        };
+        let checked = credential.unwrap_or(NO_CREDENTIAL);
+        let fits = api.app.credentials.verify(account, checked, &self.password).await?;
+        let Some(credential) = credential.filter(|_| fits) else {
+            let of = credential.map(|_| account);
+            place.refused_sign_in(refused_sign_in(caller, of));
+            return Err(refused());
+        };
+        api.limits.signed_in(caller.address, &email);
+        // Whoever else signs in from this network under the same key sends another command.
+        let command = caller.command_about(account.0.as_bytes());
+        let session = SessionId(derived(command, "session"));
+        let checked = Checked { account, version: loaded.version, credential };
+        let request = caller.request(account.into(), command, Some(account.into()), bytes);
+        admit(api, caller, checked, (session, self.kind), &request).await
+    }
 }
 
 fn refused() -> Problem {
@@ -147,7 +206,7 @@ async fn admit(
     Checked { account, version: account_version, credential }: Checked,
     (session, kind): (SessionId, SessionKind),
     request: &Request,
-) -> Result<HttpResponse, Problem> {
+) -> Result<OpenedSession, Problem> {
     let tokens = SESSION.tokens(api, caller, request).await?;
     let config = &api.app.config;
     let opening = NewSession {
@@ -173,24 +232,21 @@ async fn admit(
         api.app.sessions.take_back(session, &token.hash).await?;
     }
     let receipt = outcome?;
+    // The session is open, also where this cannot be read.
     let live = match &token {
-        Some(token) => api.app.sessions.find(token.secret.expose_secret()).await?,
+        Some(token) => api.app.sessions.find(token.secret.expose_secret()).await.ok().flatten(),
         None => None,
     };
-
-    let mut answer = written(StatusCode::CREATED, &receipt);
-    let mut body = SignInResponse {
-        session_id: session.0,
-        account_id: account.0,
-        token: token.map(|token| token.secret.expose_secret().to_owned()),
-        expires_at: live.map(|live| live.absolute_until),
-    };
-    if kind == SessionKind::Browser
-        && let Some(secret) = body.token.take()
-    {
-        answer.cookie(cookie(secret, opening.absolute));
-    }
-    Ok(answer.json(body))
+    let expires_at = live.map(|live| live.absolute_until);
+    Ok(OpenedSession {
+        session,
+        account,
+        kind,
+        token,
+        lasts: opening.absolute,
+        expires_at,
+        receipt,
+    })
 }
 
 /// Writes the row of the session, unless the same request, on whatever node, has written it. `None`: it was

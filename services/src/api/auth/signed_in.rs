@@ -36,9 +36,7 @@ impl SignedIn {
     /// # Errors
     /// No live session is shown, or there are too many requests.
     pub async fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let signed_in = Self::find(request).await?;
-        Api::of(request)?.limits.account(signed_in.account)?;
-        Ok(signed_in)
+        Self::find(request).await?.counted(request)
     }
 
     /// Like [`Self::of`], without being counted as a request.
@@ -47,8 +45,27 @@ impl SignedIn {
     /// No live session is shown.
     pub async fn find(request: &HttpRequest) -> Result<Self, Problem> {
         let api = Api::of(request)?;
-        let token = presented_token(request, &api)?;
-        let live = api.app.sessions.find(&token).await;
+        Self::by(&presented_token(request, &api)?, request).await
+    }
+
+    /// Like [`Self::of`], by the cookie alone: of a form that was found to be ours, or of a read.
+    ///
+    /// # Errors
+    /// No live session is shown, or there are too many requests.
+    pub async fn by_cookie(request: &HttpRequest) -> Result<Self, Problem> {
+        let cookie = request.cookie(COOKIE);
+        let cookie = cookie.ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
+        Self::by(cookie.value(), request).await?.counted(request)
+    }
+
+    fn counted(self, request: &HttpRequest) -> Result<Self, Problem> {
+        Api::of(request)?.limits.account(self.account)?;
+        Ok(self)
+    }
+
+    async fn by(token: &str, request: &HttpRequest) -> Result<Self, Problem> {
+        let api = Api::of(request)?;
+        let live = api.app.sessions.find(token).await;
         let live = live.map_err(|error| Problem::unavailable(&error))?;
         let live = live.ok_or_else(|| over(request))?;
         Ok(Self { account: live.account, session: live.session, opened_at: live.opened_at })

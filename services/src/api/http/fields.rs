@@ -71,6 +71,16 @@ impl Fields {
         }
     }
 
+    /// The fields of a form on one of our pages: one that is left empty is absent.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn form<F: FromFields>(sent: &[(String, String)]) -> Result<F, Problem> {
+        let filled = sent.iter().filter(|(_, value)| !value.is_empty());
+        let fields = filled.map(|(name, value)| (name.clone(), Value::String(value.clone())));
+        Self::read(Source::Body, fields.collect(), vec![])
+    }
+
     /// # Errors
     /// What is no query, or does not fit.
     pub fn query<F: FromFields>(query: &str) -> Result<F, Problem> {

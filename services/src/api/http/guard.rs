@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, ResponseError, web};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
@@ -16,6 +16,7 @@ use crate::api::Api;
 use crate::api::auth::caller;
 use crate::api::http::cors;
 use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::pages;
 
 const DOCS: &str = "/docs/";
 const STRICT: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -70,7 +71,10 @@ pub async fn guard(
     } else {
         match admit(&api, &request) {
             Ok(()) => next.call(request).await?.map_into_boxed_body(),
-            Err(problem) => request.into_response(problem.error_response()),
+            Err(problem) => {
+                let refused = refusal(request.request(), &problem);
+                request.into_response(refused)
+            }
         }
     };
     let route = answer.request().match_pattern();
@@ -85,6 +89,14 @@ pub async fn guard(
         cors::dress(answer.headers_mut(), origin);
     }
     Ok(answer)
+}
+
+fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
+    if pages::is_page(request.path()) {
+        pages::refusal(request, problem)
+    } else {
+        problem.error_response()
+    }
 }
 
 /// Probes are not counted: they come from where everybody's requests come from. All of a second share one look.

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use actix_web::HttpRequest;
 use actix_web::http::{Method, header};
+use actix_web::{HttpMessage, HttpRequest};
 use domain::{ActorId, CommandId};
 use infra::ids;
 use utoipa::IntoParams;
@@ -25,7 +25,12 @@ pub struct IdempotencyKey {
     query: String,
     matches: String,
     key: String,
+    by_form: bool,
 }
+
+/// In place of the network of a form: its key is a random number that no other browser has, and a phone that leaves
+/// a Wi-Fi sends the same form from another network.
+const ANY_NETWORK: &str = "form";
 
 impl IdempotencyKey {
     /// The key of a request that changes something. A read is done each time.
@@ -36,9 +41,7 @@ impl IdempotencyKey {
         if !is_write(request.method()) {
             return Ok(None);
         }
-        let Some(value) = request.headers().get(HEADER) else { return Ok(None) };
-        let key = value.to_str().ok().filter(|text| is_key(text));
-        let key = key.ok_or_else(|| Problem::header(HEADER, FORM))?;
+        let Some(key) = sent_key(request)? else { return Ok(None) };
         let matches = request.headers().get_all(header::IF_MATCH);
         let matches: Vec<_> = matches.map(|it| String::from_utf8_lossy(it.as_bytes())).collect();
         Ok(Some(Self {
@@ -46,7 +49,8 @@ impl IdempotencyKey {
             path: request.path().to_owned(),
             query: request.query_string().to_owned(),
             matches: matches.join(", "),
-            key: key.to_owned(),
+            key,
+            by_form: request.extensions().contains::<FormKey>(),
         }))
     }
 
@@ -56,12 +60,17 @@ impl IdempotencyKey {
     }
 
     /// The same key from the same actor, to the same method and path, is the same command. Callers
-    /// without a session are distinguished by their network.
+    /// without a session are distinguished by their network, except those who send a form.
     pub fn command(&self, actor: Option<ActorId>, from: IpAddr) -> CommandId {
-        let network = network(from).to_string();
+        let network = self.network(from);
         let by = actor.map_or_else(|| network.into_bytes(), |actor| actor.0.into_bytes().to_vec());
         let [method, path, key] = [&self.method, &self.path, &self.key].map(String::as_bytes);
         CommandId(ids::hashed(&[b"idempotency", method, path, &by, key]))
+    }
+
+    /// What a caller without a session is known by.
+    pub fn network(&self, from: IpAddr) -> String {
+        if self.by_form { ANY_NETWORK.to_owned() } else { network(from).to_string() }
     }
 
     /// What is compared when the command comes again: query and If-Match, where there are any, and the body.
@@ -130,6 +139,19 @@ fn schema() -> Object {
         .build()
 }
 
+/// The key of a form on one of our pages: it is drawn for each, so that a form that is sent twice is one
+/// request.
+pub struct FormKey(pub String);
+
+fn sent_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    if let Some(FormKey(key)) = request.extensions().get() {
+        return Ok(Some(key.clone()));
+    }
+    let Some(value) = request.headers().get(HEADER) else { return Ok(None) };
+    let key = value.to_str().ok().filter(|text| is_key(text));
+    Ok(Some(key.ok_or_else(|| Problem::header(HEADER, FORM))?.to_owned()))
+}
+
 fn is_write(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE)
 }
@@ -172,6 +194,16 @@ mod tests {
         commands.sort_by_key(|command| command.0);
         commands.dedup();
         assert_eq!(commands.len(), 7, "{commands:?}");
+    }
+
+    #[test]
+    fn a_form_is_the_same_command_from_any_network() {
+        let [home, work] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
+        let request = TestRequest::with_uri("/register").method(Method::POST).to_http_request();
+        request.extensions_mut().insert(FormKey("drawn".to_owned()));
+        let key = IdempotencyKey::of(&request).unwrap().unwrap();
+        assert_eq!(key.command(None, home), key.command(None, work));
+        assert_eq!(key.network(home), key.network(work));
     }
 
     #[test]

@@ -13,7 +13,6 @@ pub mod guard;
 pub mod health;
 pub mod idempotency;
 pub mod in_flight;
-pub mod link_pages;
 pub mod listing;
 pub mod openapi;
 pub mod position;

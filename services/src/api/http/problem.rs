@@ -107,6 +107,24 @@ impl Problem {
         self.0.kind
     }
 
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// What is wrong with the field of the body that has this name.
+    pub fn of_field(&self, name: &str) -> Option<&str> {
+        let is_of = |error: &&FieldError| match &error.at {
+            At::Pointer(pointer) => pointer.strip_prefix('/') == Some(name),
+            At::Parameter(_) | At::Header(_) => false,
+        };
+        self.0.errors.iter().find(is_of).map(|error| &*error.detail)
+    }
+
+    /// The values that the answer has for a header.
+    pub fn header_values(&self, name: HeaderName) -> impl Iterator<Item = &HeaderValue> {
+        self.0.headers.iter().filter(move |(of, _)| *of == name).map(|(_, value)| value)
+    }
+
     /// An extension member: its name is part of what the kind means.
     #[must_use]
     pub fn with_member(mut self, name: &'static str, value: impl Into<Value>) -> Self {

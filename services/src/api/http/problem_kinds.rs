@@ -54,6 +54,8 @@ kinds! {
         "The account accepts no command until the erasure is cancelled: cancel it first.";
     ForeignOrigin "foreign-origin" FORBIDDEN "The request came from another site"
         "A request with a cookie must be JSON and come from the API's own origin; or use a bearer token.";
+    FormOver "form-over" FORBIDDEN "The form is over"
+        "It is more than a day old, was opened before you signed in or out, or the browser keeps no cookies: open its page again.";
     Forbidden "forbidden" FORBIDDEN "This is not allowed"
         "It needs the role, or a token with the scope, that `detail` names.";
     IdempotencyKeyReused "idempotency-key-reused" UNPROCESSABLE_ENTITY "The key was used before"

@@ -20,7 +20,7 @@ use crate::api::http::arguments::{Arguments, Callers};
 use crate::api::http::problem::{Problem, ProblemKind};
 
 /// Clients rarely wait longer for an answer. The body of an export may take longer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// The routes so far. Path and method stand once, in each handler's `utoipa::path`.
 #[derive(Default)]

@@ -52,23 +52,37 @@ async fn accept(
     body: Body<LinkRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    let (of, id) = link.subject(&api, LinkPurpose::AcceptInvitation).await?;
+    let (workspace, receipt) = join(&api, &signed_in, &caller, (&link, bytes)).await?;
+    Ok(joined(&api, workspace, &signed_in, &receipt).await)
+}
+
+/// Joins the workspace that the link is from.
+///
+/// # Errors
+/// The invitation is for another address, or used, replaced or over.
+pub async fn join(
+    api: &Api,
+    signed_in: &SignedIn,
+    caller: &Caller,
+    (link, bytes): (&LinkRequest, Vec<u8>),
+) -> Result<(WorkspaceId, Receipt), Problem> {
+    let (of, id) = link.subject(api, LinkPurpose::AcceptInvitation).await?;
     let (workspace, invitation) = (WorkspaceId(of.0), InvitationId(id.0));
-    let mut request = signed_in.request(&caller, bytes);
+    let mut request = signed_in.request(caller, bytes);
     request.tenant = workspace.into();
     // Whoever has joined may have left since, and the workspace be deleted.
     if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
-        return Ok(joined(&api, workspace, &signed_in, &earlier).await);
+        return Ok((workspace, earlier));
     }
-    let loaded = PathWorkspace::load(&api, workspace).await?;
+    let loaded = PathWorkspace::load(api, workspace).await?;
     let live = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
     if let Some(open) = live.invitations.get(&invitation) {
-        let sent_to = address(&api, workspace, invitation, open).await?;
+        let sent_to = address(api, workspace, invitation, open).await?;
         let sent_to = sent_to.ok_or(WorkspaceError::InvitationGone)?;
-        request.guards.push(check_is_theirs(&api, &signed_in, &sent_to).await?);
+        request.guards.push(check_is_theirs(api, signed_in, &sent_to).await?);
     }
     request.guards.push(signed_in.acts(true));
-    request.guards.extend(owner_stays(&api, workspace, live, invitation).await?);
+    request.guards.extend(owner_stays(api, workspace, live, invitation).await?);
     let now = api.app.clock.now();
     let accepts = WorkspaceCommand::AcceptInvitation { by: signed_in.account, invitation, now };
     let step = Step::new::<Workspace>(workspace.0, accepts);
@@ -77,7 +91,7 @@ async fn accept(
         error if another_leaves(&error) => Problem::from(WorkspaceError::NoOwnerStays),
         error => error.into(),
     })?;
-    Ok(joined(&api, workspace, &signed_in, &receipt).await)
+    Ok((workspace, receipt))
 }
 
 /// The workspace; for somebody who has left it, as it was when they joined.

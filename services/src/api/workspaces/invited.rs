@@ -3,7 +3,9 @@
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::privacy::{Label, WorkspaceName};
-use domain::workspace::{Invitation, Role, Workspace, WorkspaceCommand, WorkspaceError};
+use domain::workspace::{
+    Invitation, LiveWorkspace, Role, Workspace, WorkspaceCommand, WorkspaceError,
+};
 use domain::{InvitationId, WorkspaceId};
 use infra::event_store::{Guard, Receipt, Step};
 use infra::keyring::LinkPurpose;
@@ -42,12 +44,12 @@ pub struct InvitedView {
     invitation_id: Uuid,
     workspace_id: Uuid,
     #[schema(value_type = String)]
-    workspace_name: Label,
+    pub workspace_name: Label,
     /// What the caller becomes by accepting.
     #[schema(value_type = String)]
-    role: Role,
+    pub role: Role,
     inviter_id: Uuid,
-    expires_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
 }
 
 /// Shows what the caller is invited to, by the link that was mailed to the caller's address. Nothing changes.
@@ -61,25 +63,56 @@ async fn look(
     body: Body<LinkRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (link, _) = body.read()?;
-    let (workspace, invitation) = named(&api, &link).await?;
-    let loaded = PathWorkspace::load(&api, workspace).await?;
+    Ok(HttpResponse::Ok().json(invited(&api, &signed_in, &link).await?))
+}
+
+/// Whether the invitation stands: whoever has its mail may know.
+///
+/// # Errors
+/// It is used, replaced or over.
+pub async fn is_open(api: &Api, link: &LinkRequest) -> Result<(), Problem> {
+    let (workspace, invitation) = named(api, link).await?;
+    let loaded = PathWorkspace::load(api, workspace).await?;
+    open_invitation(api, &loaded, invitation).map(drop)
+}
+
+fn open_invitation<'a>(
+    api: &Api,
+    loaded: &'a PathWorkspace,
+    invitation: InvitationId,
+) -> Result<(&'a LiveWorkspace, &'a Invitation), Problem> {
     let live = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
     let open = live.invitations.get(&invitation).ok_or(WorkspaceError::InvitationGone)?;
     if api.app.clock.now() >= open.until {
         return Err(WorkspaceError::InvitationExpired.into());
     }
-    is_theirs(&api, &signed_in, (workspace, invitation), open).await?;
+    Ok((live, open))
+}
+
+/// What the person who is signed in is invited to.
+///
+/// # Errors
+/// The invitation is for another address, or used, replaced or over.
+pub async fn invited(
+    api: &Api,
+    signed_in: &SignedIn,
+    link: &LinkRequest,
+) -> Result<InvitedView, Problem> {
+    let (workspace, invitation) = named(api, link).await?;
+    let loaded = PathWorkspace::load(api, workspace).await?;
+    let (live, open) = open_invitation(api, &loaded, invitation)?;
+    is_theirs(api, signed_in, (workspace, invitation), open).await?;
     let workspace_name = Unsealer::of_workspace(&api.app.keyring.sealer, workspace)
         .required::<WorkspaceName>(&live.name)
         .await?;
-    Ok(HttpResponse::Ok().json(InvitedView {
+    Ok(InvitedView {
         invitation_id: invitation.0,
         workspace_id: workspace.0,
         workspace_name,
         role: open.role,
         inviter_id: open.by.0,
         expires_at: open.until,
-    }))
+    })
 }
 
 /// Declines an invitation, by the link that was mailed to the caller's address: the link stops working, and
@@ -96,22 +129,36 @@ async fn decline(
     body: Body<LinkRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    let (workspace, invitation) = named(&api, &link).await?;
-    let mut request = signed_in.request(&caller, bytes);
+    decline_by(&link, &api, &signed_in, (&caller, bytes)).await?;
+    // Who does not join learns nothing of how much happens there.
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Ends the invitation.
+///
+/// # Errors
+/// It is for another address, or used, replaced or over.
+pub async fn decline_by(
+    link: &LinkRequest,
+    api: &Api,
+    signed_in: &SignedIn,
+    (caller, bytes): (&Caller, Vec<u8>),
+) -> Result<(), Problem> {
+    let (workspace, invitation) = named(api, link).await?;
+    let mut request = signed_in.request(caller, bytes);
     request.tenant = workspace.into();
     // Nor does the workspace learn from its trail which account declines.
     (request.actor, request.session) = (None, None);
-    let loaded = PathWorkspace::load(&api, workspace).await?;
+    let loaded = PathWorkspace::load(api, workspace).await?;
     let live = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
     if let Some(open) = live.invitations.get(&invitation) {
-        let theirs = is_theirs(&api, &signed_in, (workspace, invitation), open).await?;
+        let theirs = is_theirs(api, signed_in, (workspace, invitation), open).await?;
         request.guards.push(theirs);
     }
     let declines = WorkspaceCommand::DeclineInvitation { invitation };
     let step = Step::new::<Workspace>(workspace.0, declines);
     api.app.executor.execute(&request, &[step]).await?;
-    // Who does not join learns nothing of how much happens there.
-    Ok(HttpResponse::NoContent().finish())
+    Ok(())
 }
 
 async fn named(api: &Api, link: &LinkRequest) -> Result<(WorkspaceId, InvitationId), Problem> {

@@ -128,7 +128,7 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, ComposeError> 
         Some(((purpose, page), id)) => {
             let token = app.keyring.link_tokens.make(purpose, SubjectId(tenant.0), id).await;
             let token = token.map_err(|error| ComposeError::Temporary(error.to_string()))?;
-            format!("{}/{page}#{token}", app.public_url)
+            format!("{}/{page}?token={token}", app.public_url)
         }
     };
     let text = letters::text(request.kind, &link, request.until);

@@ -34,7 +34,7 @@ async fn a_registration_is_mailed_once_with_a_link_that_proves_it() {
     let mails = harness.mails();
     assert_eq!(mails.len(), 1);
     assert!(mails[0].contains("\r\nTo: ada@example.org\r\n"), "{}", mails[0]);
-    assert!(mails[0].contains("https://lethe.test/verify-email#"));
+    assert!(mails[0].contains("https://lethe.test/verify-email?token="));
     let read =
         app.keyring.link_tokens.read(LinkPurpose::VerifyEmail, &token(&mails[0])).await.unwrap();
     let made = ReadLink::Made { of: ada.account.into(), id: ada.verification.id.into() };
