@@ -176,11 +176,11 @@ async fn whoever_is_removed_at_once_is_told_of_a_deletion_that_is_over_when_the_
     order(&app, workspace, WorkspaceCommand::RemoveMember { by, member: bob, now }).await;
     order(&app, workspace, WorkspaceCommand::CompleteDeletion { now: due }).await;
 
-    let told = mailed(&app).await;
+    let found = mailed(&app).await;
 
     let mut expected = notices("member_removed", &[bob]);
     expected.extend(notices("workspace_deletion_requested", &[ada, bob]));
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
 }
 
 /// With the right password, from there.
