@@ -24,7 +24,7 @@ async fn what_was_due_at_a_failover_is_not_sent_by_smtp() {
     given.note().await;
     let put_off = request();
     given.put(&put_off).await;
-    let later = "update working.outbox set next_at = clock_timestamp() + interval '1 hour'";
+    let later = "update working.outbox set next_at = created_at + interval '1 hour'";
     given.pool.get().await.unwrap().execute(later, &[]).await.unwrap();
     given.put(&request()).await;
 
