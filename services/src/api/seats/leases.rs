@@ -146,7 +146,11 @@ async fn take_over(
     member.authorise()?;
     let (Nothing, bytes) = body.read()?;
     let request = member.request(&caller, bytes);
-    let leased = member.of_seats().take_over(&api.app, &request, lease.id).await?;
+    let mut leased = member.of_seats().take_over(&api.app, &request, lease.id).await?;
+    // The seat is held since the lease that was taken over began.
+    if let Ok(held) = self::lease(&api, &member, leased.lease).await {
+        leased.acquired_at = held.acquired_at;
+    }
     Ok(leased_seat(&member, &leased))
 }
 
