@@ -133,11 +133,12 @@ pub async fn joined(
     limit: i64,
 ) -> Result<Vec<Mine>, PgError> {
     let client = pool.get().await?;
-    let list = client.prepare_cached(order.of(JOINED_NEWEST, JOINED_OLDEST)).await?;
+    let statement = client.prepare_cached(order.of(JOINED_NEWEST, JOINED_OLDEST)).await?;
     let (from, to) = order.between(last);
     let role = role.map(Role::as_str);
-    let rows =
-        client.query(&list, &[&account.0, &from.0, &from.1, &to.0, &to.1, &role, &limit]).await?;
+    let rows = client
+        .query(&statement, &[&account.0, &from.0, &from.1, &to.0, &to.1, &role, &limit])
+        .await?;
     rows.iter().map(Mine::read).collect()
 }
 

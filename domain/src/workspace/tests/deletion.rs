@@ -167,18 +167,18 @@ fn a_deletion_is_requested_and_cancelled_twice_in_a_day_at_most() {
         vec![WorkspaceEvent::DeletionRequested { requested_at: at, due }]
     };
     let hour = |hours| now() + TimeDelta::hours(hours);
-    let one = [created(), once(0)].concat();
+    let after_first = [created(), once(0)].concat();
     Workspaces::with(())
-        .given(one.clone())
+        .given(after_first.clone())
         .when(request(hour(1)))
         .then_expect_events(requested(hour(1)));
-    let two = [one, once(1)].concat();
+    let after_second = [after_first, once(1)].concat();
     Workspaces::with(())
-        .given(two.clone())
+        .given(after_second.clone())
         .when(request(hour(23)))
         .then_expect_error(WorkspaceError::RequestedTooOften(hour(24)));
     Workspaces::with(())
-        .given(two.clone())
+        .given(after_second.clone())
         .when(request(hour(24)))
         .then_expect_events(requested(hour(24)));
     // The earliest is forgotten.

@@ -16,7 +16,7 @@ fn mailer(app: &App) -> Mailer {
 /// The token of the only link, put together again where the mail wrapped it.
 fn token(mail: &str) -> String {
     let text = mail.replace("=\r\n", "").replace("=3D", "=");
-    let (_, link) = text.split_once('#').unwrap();
+    let (_, link) = text.split_once("?token=").unwrap();
     link.split_whitespace().next().unwrap().to_owned()
 }
 
