@@ -182,7 +182,7 @@ fn a_deletion_is_requested_and_cancelled_twice_in_a_day_at_most() {
         .when(request(hour(24)))
         .then_expect_events(requested(hour(24)));
     // The earliest is forgotten.
-    let three = [two, once(24)].concat();
+    let three = [after_second, once(24)].concat();
     Workspaces::with(())
         .given(three)
         .when(request(hour(24)))
