@@ -168,16 +168,14 @@ impl App {
             Arc::clone(&metrics),
         );
         let transport = transport(&config, creation).await?;
+        let server_credentials =
+            ServerCredentials::new(pool.clone(), keyring.sealer.clone(), clock.clone());
         Ok(Self {
             node,
             executor: executor.await?,
             watermark,
             read_positions: ReadPositions::default(),
-            server_credentials: ServerCredentials::new(
-                pool.clone(),
-                keyring.sealer.clone(),
-                clock.clone(),
-            ),
+            server_credentials,
             run_logs: RunLogs::new(
                 pool.clone(),
                 keyring.sealer.clone(),

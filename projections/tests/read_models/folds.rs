@@ -104,8 +104,8 @@ async fn open_sessions_are_listed_newest_first_and_page_by_page() {
         };
         let first = list(Some("browser"), None, 2).await;
         assert_eq!(shown(&first), ids[..2]);
-        let last = first.last().map(|last| (last.opened_at, last.session_id.0));
-        assert_eq!(shown(&list(None, last, 2).await), ids[2..]);
+        let reached = first.last().map(|last| (last.opened_at, last.session_id.0));
+        assert_eq!(shown(&list(None, reached, 2).await), ids[2..]);
         assert!(list(Some("client"), None, 2).await.is_empty());
     }
     let closed = sessions::by_id(&harness.pool, SessionId(Uuid::from_u128(2))).await.unwrap();

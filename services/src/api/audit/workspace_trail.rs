@@ -117,7 +117,7 @@ async fn list(
     let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/audit-events")?;
     let pool = &api.app.pool;
     // Whoever has a cursor can read what it holds.
-    let last = match listing.after::<(Uuid, i64)>(&cursors).await? {
+    let reached = match listing.after::<(Uuid, i64)>(&cursors).await? {
         Some((stream, version)) => {
             let position = position_of(pool, stream, version).await?;
             Some(position.ok_or_else(|| Problem::of(ProblemKind::BadCursor))?)
@@ -125,7 +125,7 @@ async fn list(
         None => None,
     };
     let filter = of_trail(member.workspace, &listing.filter);
-    let order = (listing.order.by_time(), last);
+    let order = (listing.order.by_time(), reached);
     let found = page(pool, &filter, order, listing.limit + 1).await;
     let found = found.map_err(|error| Problem::unavailable(&error))?;
     let events: Result<Vec<_>, _> = found.iter().map(WorkspaceEvent::recorded).collect();

@@ -77,10 +77,10 @@ fn response(kinds: &[ProblemKind]) -> Value {
         (kind.slug().to_owned(), json!({ "value": value }))
     };
     let examples: Map<String, Value> = kinds.iter().map(example).collect();
-    let typed = json!({ "type": "object", "properties": { "type": {
+    let narrowed = json!({ "type": "object", "properties": { "type": {
         "type": "string", "enum": types
     } } });
-    let schema = json!({ "allOf": [{ "$ref": "#/components/schemas/Problem" }, typed] });
+    let schema = json!({ "allOf": [{ "$ref": "#/components/schemas/Problem" }, narrowed] });
     let content = json!({ "schema": schema, "examples": examples });
     let waits = [429, 503].contains(&kinds.first().map_or(0, |kind| kind.status().as_u16()));
     let header = json!({ "Retry-After": { "schema": { "type": "integer" } } });

@@ -175,8 +175,8 @@ impl SentForm {
     /// # Errors
     /// What does not fit.
     pub fn fields<F: FromFields>(&self, names: &[&str]) -> Result<F, Problem> {
-        let named = names.iter().map(|name| ((*name).to_owned(), self.value(name).to_owned()));
-        Fields::form(&named.collect::<Vec<_>>())
+        let values = names.iter().map(|name| ((*name).to_owned(), self.value(name).to_owned()));
+        Fields::form(&values.collect::<Vec<_>>())
     }
 }
 

@@ -22,16 +22,16 @@ pub(super) async fn cancel_old(
     owner: AccountId,
 ) -> Result<(), WorkerError> {
     let workspace = WorkspaceId(event.stream_id());
-    let (owned, before) = (event.event_id(), event.recorded_at() - BEGUN_WITHIN);
+    let (ownership, before) = (event.event_id(), event.recorded_at() - BEGUN_WITHIN);
     let mut after = None;
     loop {
         let runs = queue.paused_runs(workspace, before, after, AT_ONCE).await?;
         let Some(last) = runs.last() else { return Ok(()) };
         after = Some(*last);
         for run in runs {
-            let cause: [&[u8]; 3] = [b"run.too_old", run.0.as_bytes(), owned.0.as_bytes()];
+            let cause: [&[u8]; 3] = [b"run.too_old", run.0.as_bytes(), ownership.0.as_bytes()];
             let command = SystemCommand::new(event.tenant(), &cause)
-                .caused_by(Some(owned))
+                .caused_by(Some(ownership))
                 .step::<Run>(run.0, RunCommand::RequestCancel { by: owner });
             command.execute(executor, |_| true).await?;
         }
