@@ -111,7 +111,7 @@ async fn a_workspace_that_ends_has_what_may_run_on_its_servers_ended_and_nothing
 async fn what_may_run_is_listed_though_it_is_looked_for_no_more_until_its_workspace_ends() {
     let given = given(LEASE).await;
     let deployment = Some(DeploymentId(Uuid::from_u128(5)));
-    let deploys = |run, attempt| NewTask { deployment, attempt, ..task(1, 7, run) };
+    let deploys = |run, attempt| NewTask { attempt, deployment, ..task(1, 7, run) };
     let workspace = WorkspaceId(Uuid::from_u128(1));
     let launched = async || {
         let task = given.claim(ONE, 1, WIDE).await.remove(0);
