@@ -1,4 +1,4 @@
-//! Chromium without a screen and without scripts, driven by WebDriver (W3C).
+//! Chromium without a screen and without scripts, driven by `WebDriver` (W3C).
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::programme::tools;
 use crate::until;
 
-/// The name of an element's reference (WebDriver, 11).
+/// The name of an element's reference (`WebDriver`, 11).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 pub struct Chromium {

@@ -5,12 +5,12 @@ use domain::{ServerId, WorkspaceId};
 use super::*;
 use crate::outbox::kind::NOTICES_A_DAY_MAX;
 
-fn of(workspace: u128) -> Option<MailReference> {
-    Some(MailReference::Workspace(WorkspaceId(Uuid::from_u128(workspace))))
+const fn of(workspace: u128) -> MailReference {
+    MailReference::Workspace(WorkspaceId(Uuid::from_u128(workspace)))
 }
 
 fn notice() -> MailRequest {
-    MailRequest { kind: MailKind::RoleChanged, reference: of(7), ..request() }
+    MailRequest { kind: MailKind::RoleChanged, reference: Some(of(7)), ..request() }
 }
 
 /// Of another event.
@@ -63,7 +63,7 @@ async fn another_kind_thing_or_person_has_its_own_number() {
     given.use_up(&notice, NOTICES_A_DAY_MAX).await;
 
     let removed = MailRequest { kind: MailKind::MemberRemoved, ..another(&notice) };
-    let elsewhere = MailRequest { reference: of(8), ..another(&notice) };
+    let elsewhere = MailRequest { reference: Some(of(8)), ..another(&notice) };
     let to_another = super::bounded::notice();
     for other in [removed, elsewhere, to_another] {
         assert!(given.put(&other).await);

@@ -163,7 +163,7 @@ mod tests {
             let started = Arc::clone(&started);
             async move {
                 assert_ne!(started.fetch_add(1, Ordering::Relaxed), 0, "the first time");
-                pending::<()>().await
+                pending::<()>().await;
             }
         };
 
