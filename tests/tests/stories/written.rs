@@ -85,11 +85,11 @@ async fn a_server_and_a_deployment_that_are_removed_are_answered_as_the_first_ti
     let path = registered.header("location").unwrap().to_owned();
     let steps = json!({ "name": "all", "steps": [{ "name": "one", "command": "true" }] });
     let deployments = format!("{path}/deployments");
-    let creates = || once.post(&deployments, &steps);
-    let created = creates().await.expect(201);
+    let deploys = || once.post(&deployments, &steps);
+    let created = deploys().await.expect(201);
 
     remove(&harness.ada, created.header("location").unwrap()).await;
-    assert_same(&created, &creates().await.expect(201));
+    assert_same(&created, &deploys().await.expect(201));
     remove(&harness.ada, &path).await;
     assert_same(&registered, &registers().await.expect(201));
 }

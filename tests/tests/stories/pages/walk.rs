@@ -47,8 +47,8 @@ async fn somebody_registers_verifies_signs_in_accepts_an_invitation_and_signs_ou
     sign_in(&mut browser, &bob).await;
 
     browser.shows("You are invited").await;
-    let invited = browser.text_of("main").await;
-    assert!(invited.contains("Engines") && invited.contains("operator"), "{invited}");
+    let main = browser.text_of("main").await;
+    assert!(main.contains("Engines") && main.contains("operator"), "{main}");
     assert_eq!(browser.cookies().await, SIGNED_IN);
     browser.press("Join the workspace").await;
     browser.shows("Welcome").await;

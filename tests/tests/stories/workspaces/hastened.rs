@@ -1,6 +1,7 @@
 //! A deletion comes sooner only with another owner, or an operator.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use infra::clock::Clock;
 use reqwest::Method;
 use serde_json::json;
 use tests::{Answer, Client, Harness, Person, problem, until};
@@ -71,7 +72,7 @@ async fn another_owner_has_a_deletion_come_at_once_and_nobody_alone_does() {
 
 fn in_an_hour(deletion: &Answer) -> bool {
     let due: DateTime<Utc> = deletion.field("/due_at").parse().unwrap();
-    let left = due - Utc::now();
+    let left = due - Clock::system().now();
     left > TimeDelta::minutes(50) && left <= TimeDelta::hours(1)
 }
 
