@@ -165,17 +165,28 @@ async fn a_member_who_is_made_the_owner_as_the_erasure_is_requested_stays() {
 async fn of_an_erasure_and_a_deletion_that_is_cancelled_one_is_refused() {
     let _alone = tests::alone().await;
     let harness = Harness::new().await;
-    harness.member("bob", "viewer").await;
+    let bob = harness.person("bob").await.account().await;
     let there = harness.installation.node().await;
     let mut ada = harness.ada.clone();
     let mut erased = 0;
 
     for race in 0..RACES {
-        let deletes = ada.call(Method::DELETE, &harness.path).header("If-Match", "*");
+        // The deletion of one workspace is requested and cancelled twice a day at most.
+        let made = ada.post("/v1/workspaces", json!({ "name": "Mills" })).await.expect(201);
+        let path = made.header("location").unwrap().to_owned();
+        let workspace = made.field("/workspace_id");
+        harness.installation.join(&workspace, &bob, "viewer").await;
+        until("the read side has both", async || {
+            let shown = ada.get("/v1/workspaces?limit=200").await.expect(200).json();
+            let mut items = shown["items"].as_array().unwrap().iter();
+            items.any(|it| it["workspace_id"] == workspace.as_str() && it["members"] == 2)
+        })
+        .await;
+        let deletes = ada.call(Method::DELETE, &path).header("If-Match", "*");
         let asks = json!({ "password": Person::named("ada").password, "grace_days": 7 });
         deletes.json(asks).send().await.expect(202);
         let cancels = ada.at(there.client().base());
-        let deletion = harness.at("deletion");
+        let deletion = format!("{path}/deletion");
         let owner = Person::named("ada");
         let both = tokio::join!(ask(&ada, &owner), cancels.delete(&deletion));
 
@@ -188,6 +199,8 @@ async fn of_an_erasure_and_a_deletion_that_is_cancelled_one_is_refused() {
             (409, 204) => assert_eq!(problem(&both.0, 409), "owns-workspaces"),
             other => panic!("race {race}: {other:?}"),
         }
+        // Nobody depends on it any more.
+        ada.delete(&format!("{path}/members/{bob}")).await.expect(204);
     }
     println!("{RACES} races of an erasure and a cancellation: {erased} erasures were first");
 }
