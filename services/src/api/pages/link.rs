@@ -88,7 +88,7 @@ pub async fn way_on_of(
     }
 }
 
-/// Asks for the link that the page was opened without. To send it changes nothing.
+/// A form for the link that the page was opened without. Submitting it changes nothing.
 pub fn paste(page: &str, title: &str) -> Page {
     let input = Input {
         name: "token",
