@@ -87,11 +87,13 @@ async fn the_same_request_again_is_the_same_run() {
     assert_eq!(shown["command"], "echo once >> ~/done");
     let done = std::fs::read_to_string(harness.sshd.home().join("done")).unwrap();
     assert_eq!(done, "once\n");
-    let listed = harness
-        .get(&format!("runs?state=succeeded&server_id={}", harness.server))
-        .await
-        .expect(200);
-    assert_eq!(listed.json()["items"].as_array().unwrap().len(), 1);
+    let succeeded = format!("runs?state=succeeded&server_id={}", harness.server);
+    let listed = until("the read side lists it", async || {
+        let items = harness.get(&succeeded).await.expect(200).json()["items"].take();
+        if items == json!([]) { Err(items) } else { Ok(items) }
+    })
+    .await;
+    assert_eq!(listed.as_array().unwrap().len(), 1);
     let none = harness.get("runs?state=failed").await.expect(200).json();
     assert_eq!(none["items"].as_array().unwrap().len(), 0);
 }
