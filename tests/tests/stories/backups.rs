@@ -230,7 +230,7 @@ async fn a_lost_keyring_comes_back_from_its_copy() {
     let refused = restored(&installation, &["restore", "--keyring"]).await;
     assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
     assert!(said(&refused).contains("there is no copy of a keyring"), "{}", said(&refused));
-    let empty = format!("create database \"{name}\"");
+    let empty = format!("create database \"{name}\" owner \"{}\"", keyring.user().unwrap());
     installation.log().await.batch_execute(&empty).await.unwrap();
     let refused = restored(&installation, &["restore", &backup, "--overwrite"]).await;
     assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
