@@ -16,8 +16,7 @@ use crate::config::{Config, ConfigError, LogFormat};
 
 /// Silent unless the filter names them: they repeat what our own lines say, and russh logs text from
 /// servers.
-const QUIET: &str = "actix_server=warn,actix_http=warn,mio=warn,refinery_core=warn,\
-    deadpool.postgres=error,russh=off";
+const QUIET: &str = "actix_server=warn,actix_http=warn,mio=warn,refinery_core=warn,russh=off";
 
 /// `otherwise` is the filter if the setting is empty.
 pub fn start(config: &Config, otherwise: &str) -> Result<(), ConfigError> {

@@ -17,7 +17,7 @@ use infra::keyring::{
     RootVaultOptions, VaultTokenSource,
 };
 use infra::log::watermark::{Durable, Known, Watermark, WentBack};
-use infra::log::{ReadPositions, RowLookups};
+use infra::log::{LOOKUP_LIMIT, ReadPositions, RowLookups};
 use infra::mail::{Folder, MailError, Mailbox, Transport};
 use infra::metrics::Metrics;
 use infra::monitors::Monitors;
@@ -183,9 +183,9 @@ impl App {
                 clock.clone(),
             ),
             keyring,
-            accounts: RowLookups::start(pool.clone()),
-            runs: RowLookups::start(pool.clone()),
-            seat_pools: RowLookups::start(pool.clone()),
+            accounts: RowLookups::start(pool.clone(), &metrics, LOOKUP_LIMIT),
+            runs: RowLookups::start(pool.clone(), &metrics, LOOKUP_LIMIT),
+            seat_pools: RowLookups::start(pool.clone(), &metrics, LOOKUP_LIMIT),
             reservations: Reservations::new(pool.clone()),
             credentials: Credentials::new(pool.clone(), clock.clone()),
             sessions: Sessions::new(pool.clone(), clock.clone()),

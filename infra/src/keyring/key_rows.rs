@@ -159,6 +159,10 @@ impl KeyRows {
         if first.try_get("standby")? {
             return Err(KeyringError::Standby);
         }
+        // They fit by place.
+        if rows.len() != wanted.len() {
+            return Err(KeyringError::Damaged);
+        }
         let (mut keys, mut missing) = (Vec::with_capacity(wanted.len()), Vec::new());
         for (at, (wanted, row)) in wanted.iter().zip(rows).enumerate() {
             let Some(number) = row.try_get::<_, Option<i64>>("number")? else {

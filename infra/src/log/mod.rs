@@ -44,7 +44,7 @@ pub use replay::{
     Progress, REPLAY_CONNECTIONS, ReplayError, ReplayOptions, Replayed, rehearse, replay,
 };
 pub use restored::{delete_snapshots, restart_past};
-pub use row_lookups::RowLookups;
+pub use row_lookups::{LOOKUP_LIMIT, RowLookups};
 pub use status::{ReaderStatus, status, wait_for};
 pub use superseded::delete_superseded;
 pub use tokio_postgres::types::{Json, ToSql, Type};

@@ -60,6 +60,8 @@ families! {
     reader_unknown_event: IntGaugeVec = "lethe_reader_unknown_event" ["reader"],
     /// How often this node has started a reader again that stood still: the log had more for it.
     reader_restarts: IntCounterVec = "lethe_reader_restarts_total" ["reader"],
+    /// Statements that looked up rows of a projection and were given up after 2 seconds, by its reader.
+    row_lookups_given_up: IntCounterVec = "lethe_row_lookups_given_up_total" ["reader"],
 
     /// Erasures requested and not yet completed.
     erasures_open: IntGauge = "lethe_erasures_open" [],

@@ -117,7 +117,7 @@ impl From<super::PoolError> for PgError {
     fn from(error: super::PoolError) -> Self {
         use super::PoolError;
         match error {
-            PoolError::Backend(error) => error.into(),
+            PoolError::Backend(error) => error,
             PoolError::Timeout(_) => Self::Busy,
             error @ (PoolError::Closed
             | PoolError::NoRuntimeSpecified

@@ -2,6 +2,7 @@
 
 mod breaking;
 mod create;
+mod destination;
 mod error;
 mod functions;
 mod generic_client;

@@ -4,11 +4,12 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use deadpool::managed::QueueMode;
-use deadpool_postgres::{ManagerConfig, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::Runtime;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::destination::{Destination, drive};
 use super::pool_client::Connector;
 use super::{DatabaseUrl, PgError, ToDatabaseUrl, outer, proxy, tls};
 
@@ -36,9 +37,9 @@ pub type PooledClient = deadpool::managed::Object<Connector>;
 /// What a new connection goes through before anybody gets it.
 pub type Hook = deadpool::managed::Hook<Connector>;
 /// Why a new connection is handed to nobody.
-pub type HookError = deadpool::managed::HookError<tokio_postgres::Error>;
+pub type HookError = deadpool::managed::HookError<PgError>;
 /// Why a pool gives no connection.
-pub type PoolError = deadpool::managed::PoolError<tokio_postgres::Error>;
+pub type PoolError = deadpool::managed::PoolError<PgError>;
 pub(crate) type Connection =
     tokio_postgres::Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
 
@@ -53,7 +54,8 @@ pub struct ConnectOptions {
     pub connections_max: usize,
     /// How long to wait for a free connection of the pool.
     pub wait: Duration,
-    /// For reaching the server, at each of its addresses.
+    /// For each host of the URL: to find its addresses, to reach one of them and to log in there. A shorter
+    /// `connect_timeout` in the URL goes before it.
     pub connect_timeout: Duration,
     /// Zero is no limit, as in PostgreSQL.
     pub statement_timeout: Duration,
@@ -168,33 +170,24 @@ pub async fn connect_with(
     created: Option<Hook>,
 ) -> Result<Pool, PgError> {
     let url = url.to_database_url()?;
-    let (config, tls) = prepare(&url, options)?;
-    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let timeouts = Timeouts {
-        wait: Some(options.wait),
-        create: Some(options.connect_timeout * places(&config)),
-        recycle: Some(options.connect_timeout),
-    };
-    let cancels = options.cancels.then(|| tls.clone());
-    let connects = deadpool_postgres::Manager::from_config(config, tls, recycling);
     let outer = outer::connections(options.connections_max);
-    let builder = Pool::builder(Connector::new(connects, cancels, outer))
+    let connector = Connector::new(Destination::new(&url, options)?, options.cancels, outer);
+    let builder = Pool::builder(connector)
         .max_size(options.connections_max)
         // The connection that was used last has its statements prepared, and its process their plans.
         .queue_mode(QueueMode::Lifo)
-        .timeouts(timeouts)
+        .wait_timeout(Some(options.wait))
         .runtime(Runtime::Tokio1);
     let builder = match created {
         Some(created) => builder.post_create(created),
         None => builder,
     };
     let pool = builder.build().map_err(|error| PgError::Database(error.to_string()))?;
-    match pool.get().await {
-        Ok(_) if options.proxied => proxy::check(&url, options).await.map(|()| pool),
-        Ok(_) => Ok(pool),
-        Err(PoolError::Backend(error)) => Err(not_connected(&url, error)),
-        Err(error) => Err(error.into()),
+    drop(pool.get().await?);
+    if options.proxied {
+        proxy::check(&url, options).await?;
     }
+    Ok(pool)
 }
 
 /// One connection outside any pool; its task ends when the client is dropped.
@@ -203,12 +196,7 @@ pub async fn connect_one(
     options: &ConnectOptions,
 ) -> Result<Client, PgError> {
     let (client, connection) = connect_with_messages(url, options).await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            // Whoever still uses the client gets the error of its next statement.
-            tracing::debug!(error = super::describe(&error), "a database connection ended");
-        }
-    });
+    tokio::spawn(drive(connection));
     Ok(client)
 }
 
@@ -218,30 +206,7 @@ pub(crate) async fn connect_with_messages(
     options: &ConnectOptions,
 ) -> Result<(Client, Connection), PgError> {
     let url = url.to_database_url()?;
-    let (config, tls) = prepare(&url, options)?;
-    // The driver's own limit is for the connection alone: a host that says nothing on it is not waited for.
-    let limit = options.connect_timeout * places(&config).saturating_add(1);
-    let Ok(connected) = tokio::time::timeout(limit, config.connect(tls)).await else {
-        let reason = format!("no answer within {} s", limit.as_secs_f32());
-        return Err(PgError::Unreachable { place: url.place(), reason });
-    };
-    connected.map_err(|error| not_connected(&url, error))
-}
-
-/// How many hosts are tried, one after the other.
-fn places(config: &Config) -> u32 {
-    let places = config.get_hosts().len().max(config.get_hostaddrs().len());
-    u32::try_from(places).unwrap_or(u32::MAX).max(1)
-}
-
-/// What the server itself answered is an error of its own: it is reached.
-fn not_connected(url: &DatabaseUrl, error: tokio_postgres::Error) -> PgError {
-    if error.as_db_error().is_some() {
-        return error.into();
-    }
-    let reason = super::describe(&error);
-    let reason = reason.trim_start_matches("error connecting to server: ").to_owned();
-    PgError::Unreachable { place: url.place(), reason }
+    Destination::new(&url, options)?.connect().await
 }
 
 pub(super) fn prepare(
@@ -250,9 +215,8 @@ pub(super) fn prepare(
 ) -> Result<(Config, MakeRustlsConnect), PgError> {
     let mut config = url.config.clone();
     config.application_name(options.application);
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(options.connect_timeout);
-    }
+    let own = config.get_connect_timeout().copied();
+    config.connect_timeout(own.unwrap_or(options.connect_timeout).min(options.connect_timeout));
     // The server's own limits do not reach a proxy, and a connection may lie idle for hours.
     let keepalives = Config::new();
     if config.get_keepalives_idle() == keepalives.get_keepalives_idle() {

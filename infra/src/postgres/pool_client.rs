@@ -10,26 +10,23 @@ use tokio::sync::Semaphore;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Statement};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::PgError;
+use super::destination::{Destination, drive};
 use super::in_flight::InFlight;
 
 /// Makes the connections of a pool.
 pub struct Connector {
-    connects: deadpool_postgres::Manager,
-    /// With which statements are cancelled that nobody waits for; `None`: they go on.
-    cancels: Option<MakeRustlsConnect>,
+    destination: Destination,
+    /// Whether statements are cancelled that nobody waits for; else they go on.
+    cancels: bool,
     /// How many connections may be kept by those who take others meanwhile.
     pub(super) outer: Arc<Semaphore>,
 }
 
 impl Connector {
-    pub(super) fn new(
-        connects: deadpool_postgres::Manager,
-        cancels: Option<MakeRustlsConnect>,
-        outer: usize,
-    ) -> Self {
-        Self { connects, cancels, outer: Arc::new(Semaphore::new(outer)) }
+    pub(super) fn new(destination: Destination, cancels: bool, outer: usize) -> Self {
+        Self { destination, cancels, outer: Arc::new(Semaphore::new(outer)) }
     }
 }
 
@@ -47,23 +44,23 @@ impl fmt::Debug for PoolClient {
 
 impl Manager for Connector {
     type Type = PoolClient;
-    type Error = Error;
+    type Error = PgError;
 
-    async fn create(&self) -> Result<PoolClient, Error> {
-        let inner = self.connects.create().await?;
-        let cancel = self.cancels.clone().map(|tls| (inner.cancel_token(), tls));
+    async fn create(&self) -> Result<PoolClient, PgError> {
+        let (client, connection) = self.destination.connect().await?;
+        let cancel = self.cancels.then(|| (client.cancel_token(), self.destination.tls().clone()));
+        let inner = ClientWrapper::new(client, tokio::spawn(drive(connection)));
         Ok(PoolClient { inner, in_flight: InFlight::new(cancel) })
     }
 
-    async fn recycle(&self, client: &mut PoolClient, metrics: &Metrics) -> RecycleResult<Error> {
+    async fn recycle(&self, client: &mut PoolClient, _: &Metrics) -> RecycleResult<PgError> {
         if client.in_flight.is_given_up() {
             return Err(RecycleError::message("a statement was given up"));
         }
-        self.connects.recycle(&mut client.inner, metrics).await
-    }
-
-    fn detach(&self, client: &mut PoolClient) {
-        self.connects.detach(&mut client.inner);
+        if client.is_closed() {
+            return Err(RecycleError::message("the connection has ended"));
+        }
+        Ok(())
     }
 }
 

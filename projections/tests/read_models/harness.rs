@@ -8,10 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::{Field, Personal, Sealed, take_apart};
 use domain::{AccountId, Event, SealedId};
 use infra::log::watermark::Watermark;
-use infra::log::{ReadPositions, Reader, ReaderOptions, Readers, status};
+use infra::log::{Projection, ReadPositions, Reader, ReaderOptions, Readers, RowLookups, status};
 use infra::metrics::Metrics;
 use infra::postgres::{ConnectOptions, Pool, connect, connect_one};
-use test_support::{Databases, databases, until};
+use test_support::{Databases, LIMIT, databases, until};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -114,6 +114,11 @@ impl LogHarness {
         let sql = CHECKSUM.replace("{table}", table);
         self.admin.query_one(&sql, &[]).await.unwrap().get(0)
     }
+}
+
+/// Look-ups of rows that a busy machine does not give up.
+pub fn lookups<P: Projection>(pool: &Pool) -> RowLookups<P> {
+    RowLookups::start(pool.clone(), &Metrics::new().unwrap(), LIMIT)
 }
 
 /// Readers of a node; without a wake-up they poll, here often.

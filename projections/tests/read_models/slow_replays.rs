@@ -23,6 +23,10 @@ const IS_SLOW: &str = "select count(*) from pg_stat_activity
     where datname = current_database() and application_name = 'lethe' and state = 'active'
       and query like '%event_log.events%order by position%' and pid <> pg_backend_pid()
       and clock_timestamp() - query_start > interval '3 s'";
+/// Transactions of a replay before which vacuum spares everything.
+const SPARED: &str = "select count(*) from pg_stat_activity
+    where datname = current_database() and application_name = 'lethe' and backend_xmin is not null
+      and pid <> pg_backend_pid()";
 const SLOW_WRITES: &str = "
     create function public.slow_write() returns trigger language plpgsql
         as $$ begin
@@ -53,6 +57,24 @@ fn a_lap_that_the_fold_holds_up_is_not_cut_off() {
 
         let slow = async || harness.count(IS_SLOW).await == 1;
         runtime.block_on(until("a lap has lasted for longer than a statement may", slow));
+
+        assert_eq!(paused.end(&replaying).unwrap().events, 40_000);
+    }
+}
+
+#[test]
+fn a_lap_that_the_fold_holds_up_ends_and_is_read_on_from_where_it_came() {
+    let (runtime, replaying) = (runtime(), runtime());
+    let harness = runtime.block_on(LogHarness::new());
+    runtime.block_on(harness.admin.batch_execute(FILL)).unwrap();
+    let trail = projections::named("audit_trail").unwrap();
+    for reader in [Reader::projection::<Tally>(), trail] {
+        let options = ReplayOptions { lap_time_max: Duration::from_millis(500), ..options() };
+        let paused =
+            PausedReplay::start_of(reader, &replaying, &harness, ConnectOptions::app(), options);
+
+        let none = async || harness.count(SPARED).await == 0;
+        runtime.block_on(until("no transaction is open", none));
 
         assert_eq!(paused.end(&replaying).unwrap().events, 40_000);
     }

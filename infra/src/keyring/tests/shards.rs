@@ -60,6 +60,25 @@ fn shard(of: AccountId) -> u8 {
     of.0.as_bytes()[15] % 2
 }
 
+/// Two rows for one key would give the next key that of another.
+#[tokio::test]
+async fn a_shard_with_two_live_keys_is_an_error_of_who_comes_to_it() {
+    let harness = Harness::new().await.with_shards(2).await;
+    let node = harness.node().await;
+    let people = harness.people(&node, 4).await;
+    // As with an index that is damaged.
+    harness.sql("drop index keyring.shards_one_live", &[]).await;
+    let doubled =
+        "insert into keyring.shards (generation, shard, state, wrapped, root_id, created_at)
+        select gen_random_uuid(), shard, state, wrapped, root_id, created_at from keyring.shards";
+    harness.sql(doubled, &[]).await;
+
+    let refused = harness.registered(&node, harness.person()).await.map(drop);
+
+    assert!(matches!(refused, Err(SealError::Unavailable(KeyringError::Damaged))), "{refused:?}");
+    all_open(&harness.node().await, &people).await;
+}
+
 #[tokio::test]
 async fn only_the_keys_of_a_shard_with_an_erasure_are_wrapped_again() {
     let harness = Harness::new().await.with_shards(2).await;

@@ -61,6 +61,9 @@ pub struct ReplayOptions {
     pub resume: bool,
     /// Positions a transaction, at most.
     pub lap: i64,
+    /// How long a transaction that reads the log waits for the fold: what it has not handed on by then, the next one
+    /// reads again. Vacuum spares what a transaction may see.
+    pub lap_time_max: Duration,
     /// Changed rows a transaction, about.
     pub changed_max: usize,
     /// Rows in memory, about; more are written, evicted, and loaded again when they change.
@@ -72,12 +75,13 @@ pub struct ReplayOptions {
 }
 
 impl ReplayOptions {
-    /// A new replay, with the usual sizes: 100,000 positions a transaction, 200,000 rows in memory.
+    /// A new replay, with the usual sizes: 100,000 positions or ten minutes a transaction, 200,000 rows in memory.
     pub const fn of(node: Uuid) -> Self {
         Self {
             node,
             resume: false,
             lap: 100_000,
+            lap_time_max: Duration::from_mins(10),
             changed_max: 20_000,
             rows_max: 200_000,
             lease: Duration::from_secs(10),

@@ -4,6 +4,7 @@
 use futures_util::TryStreamExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::ToSql;
 
 use super::{ReplayError, ReplayOptions};
@@ -83,77 +84,110 @@ async fn scan(
     let mut after = after;
     while after < through {
         let end = through.min(after + options.lap);
-        let lap = client.transaction().await?;
-        lap.batch_execute(BEGIN_LAP).await?;
+        let tx = client.transaction().await?;
+        tx.batch_execute(BEGIN_LAP).await?;
+        let mut lap = Lap::new(sender, options);
         if reader.event_types().is_empty() {
-            scan_all(&lap, reader, (after, end), options, sender).await?;
+            lap.read_all(&tx, reader, (after, end)).await?;
         } else {
-            scan_some(&lap, reader, (after, end), options, sender).await?;
+            lap.read_some(&tx, reader, (after, end)).await?;
         }
-        after = end;
         // On the connection on which they were read.
-        known.compare_in(&lap).await.map_err(FeedError::from)?;
-        lap.commit().await?;
+        known.compare_in(&tx).await.map_err(FeedError::from)?;
+        tx.commit().await?;
+        after = end;
+        if let Some(late) = lap.late {
+            after = late.reached;
+            sender.send(Ok(late)).await.map_err(|_| ReplayError::Cancelled)?;
+        }
     }
     Ok(())
 }
 
-async fn scan_all(
-    lap: &Transaction<'_>,
-    reader: &Reader,
-    (after, end): (i64, i64),
+/// What one transaction reads.
+struct Lap<'a> {
+    sender: &'a Sender,
     options: ReplayOptions,
-    sender: &Sender,
-) -> Result<(), ReplayError> {
-    let mut feed = Feed::stream(lap, after, end).await?;
-    let (mut events, mut reached) = (Vec::with_capacity(BATCH), after);
-    while let Some(event) = feed.try_next().await? {
-        reached = event.position();
-        check_known(reader, (event.event_type(), event.schema_version()), options)?;
-        events.push(event);
-        if events.len() == BATCH {
-            let events = std::mem::replace(&mut events, Vec::with_capacity(BATCH));
-            send(sender, Batch { events, reached }).await?;
-        }
-    }
-    if reached < end {
-        return Err(FeedError::Hole { at: reached + 1 }.into());
-    }
-    send(sender, Batch { events, reached }).await
+    until: Instant,
+    events: Vec<Recorded>,
+    /// The batch that the fold had no room for in time. What is read after it is dropped, so that the statement ends,
+    /// and the next lap reads it again.
+    late: Option<Batch>,
 }
 
-async fn scan_some(
-    lap: &Transaction<'_>,
-    reader: &Reader,
-    (after, end): (i64, i64),
-    options: ReplayOptions,
-    sender: &Sender,
-) -> Result<(), ReplayError> {
-    let count = lap.prepare_cached(COUNT).await?;
-    let mut found = 0;
-    for row in lap.query(&count, &[&after, &end]).await? {
-        check_known(reader, (row.try_get(0)?, row.try_get(1)?), options)?;
-        found += row.try_get::<_, i64>(2)?;
+impl<'a> Lap<'a> {
+    fn new(sender: &'a Sender, options: ReplayOptions) -> Self {
+        let until = Instant::now() + options.lap_time_max;
+        Self { sender, options, until, events: Vec::with_capacity(BATCH), late: None }
     }
-    if found != end - after {
-        return Err(hole(lap, after).await?);
-    }
-    let scan = if reader.reads_causes() { SCAN } else { SCAN_WITHOUT_CAUSES };
-    let scan = lap.prepare_cached(scan).await?;
-    let types = reader.event_types();
-    let values: [&(dyn ToSql + Sync); 3] = [&after, &end, &types];
-    let mut rows = lap.query_raw(&scan, values).await?;
-    let mut events = Vec::with_capacity(BATCH);
-    while let Some(row) = rows.try_next().await? {
-        let event = Recorded::try_from(row).map_err(FeedError::from)?;
-        let reached = event.position();
-        events.push(event);
-        if events.len() == BATCH {
-            let events = std::mem::replace(&mut events, Vec::with_capacity(BATCH));
-            send(sender, Batch { events, reached }).await?;
+
+    async fn read_all(
+        &mut self,
+        tx: &Transaction<'_>,
+        reader: &Reader,
+        (after, end): (i64, i64),
+    ) -> Result<(), ReplayError> {
+        let mut feed = Feed::stream(tx, after, end).await?;
+        let mut reached = after;
+        while let Some(event) = feed.try_next().await? {
+            reached = event.position();
+            check_known(reader, (event.event_type(), event.schema_version()), self.options)?;
+            self.take(event).await?;
         }
+        if reached < end {
+            return Err(FeedError::Hole { at: reached + 1 }.into());
+        }
+        self.send(end).await
     }
-    send(sender, Batch { events, reached: end }).await
+
+    async fn read_some(
+        &mut self,
+        tx: &Transaction<'_>,
+        reader: &Reader,
+        (after, end): (i64, i64),
+    ) -> Result<(), ReplayError> {
+        let count = tx.prepare_cached(COUNT).await?;
+        let mut found = 0;
+        for row in tx.query(&count, &[&after, &end]).await? {
+            check_known(reader, (row.try_get(0)?, row.try_get(1)?), self.options)?;
+            found += row.try_get::<_, i64>(2)?;
+        }
+        if found != end - after {
+            return Err(hole(tx, after).await?);
+        }
+        let scan = if reader.reads_causes() { SCAN } else { SCAN_WITHOUT_CAUSES };
+        let scan = tx.prepare_cached(scan).await?;
+        let types = reader.event_types();
+        let values: [&(dyn ToSql + Sync); 3] = [&after, &end, &types];
+        let mut rows = tx.query_raw(&scan, values).await?;
+        while let Some(row) = rows.try_next().await? {
+            self.take(Recorded::try_from(row).map_err(FeedError::from)?).await?;
+        }
+        self.send(end).await
+    }
+
+    async fn take(&mut self, event: Recorded) -> Result<(), ReplayError> {
+        if self.late.is_some() {
+            return Ok(());
+        }
+        let reached = event.position();
+        self.events.push(event);
+        if self.events.len() == BATCH { self.send(reached).await } else { Ok(()) }
+    }
+
+    async fn send(&mut self, reached: i64) -> Result<(), ReplayError> {
+        if self.late.is_some() {
+            return Ok(());
+        }
+        let events = std::mem::replace(&mut self.events, Vec::with_capacity(BATCH));
+        let batch = Batch { events, reached };
+        match timeout_at(self.until, self.sender.reserve()).await {
+            Ok(Ok(room)) => room.send(Ok(batch)),
+            Ok(Err(_)) => return Err(ReplayError::Cancelled),
+            Err(_) => self.late = Some(batch),
+        }
+        Ok(())
+    }
 }
 
 fn check_known(
@@ -168,8 +202,8 @@ fn check_known(
 }
 
 /// Finds the position that is missing.
-async fn hole(lap: &Transaction<'_>, after: i64) -> Result<ReplayError, ReplayError> {
-    let mut feed = Feed::stream(lap, after, i64::MAX).await?;
+async fn hole(tx: &Transaction<'_>, after: i64) -> Result<ReplayError, ReplayError> {
+    let mut feed = Feed::stream(tx, after, i64::MAX).await?;
     let mut at = after + 1;
     loop {
         match feed.try_next().await {
@@ -178,8 +212,4 @@ async fn hole(lap: &Transaction<'_>, after: i64) -> Result<ReplayError, ReplayEr
             Err(error) => return Ok(error.into()),
         }
     }
-}
-
-async fn send(sender: &Sender, batch: Batch) -> Result<(), ReplayError> {
-    sender.send(Ok(batch)).await.map_err(|_| ReplayError::Cancelled)
 }
