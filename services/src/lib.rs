@@ -4,7 +4,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod databases;
-mod gauges;
+pub mod gauges;
 mod installation;
 pub mod logging;
 pub mod metrics;

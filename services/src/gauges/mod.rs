@@ -29,23 +29,35 @@ const MAIL_STATES: [&str; 5] = ["queued", "sending", "sent", "failed", "unknown"
 pub fn start(app: App) -> JoinHandle<()> {
     let refreshing = async move {
         let mut ticks = tokio::time::interval(EVERY);
-        let mut turn = 0_u64;
-        let mut clock_fault = false;
+        let mut turns = Turns::default();
         loop {
             ticks.tick().await;
-            pools(&app);
-            log_error("the clock", clock(&app, &mut clock_fault).await);
-            log_error("readers", readers(&app).await);
-            log_error("keys", keys(&app).await);
-            if turn.is_multiple_of(HOLDS_EACH) {
-                log_error("old root keys", held_roots(&app).await);
-            }
-            turn += 1;
-            log_error("mails, seats, runs and addresses", rows(&app).await);
-            log_error("restricted workspaces", restricted_workspaces(&app).await);
+            refresh(&app, &mut turns).await;
         }
     };
     supervise::spawn("gauges", refreshing)
+}
+
+/// What a turn leaves to the next one.
+#[derive(Debug, Default)]
+pub struct Turns {
+    count: u64,
+    /// Whether the clocks were wrong.
+    clock_fault: bool,
+}
+
+/// One turn. Logs what was not refreshed.
+pub async fn refresh(app: &App, turns: &mut Turns) {
+    pools(app);
+    log_error("the clock", clock(app, &mut turns.clock_fault).await);
+    log_error("readers", readers(app).await);
+    log_error("keys", keys(app).await);
+    if turns.count.is_multiple_of(HOLDS_EACH) {
+        log_error("old root keys", held_roots(app).await);
+    }
+    turns.count += 1;
+    log_error("mails, seats, runs and addresses", rows(app).await);
+    log_error("restricted workspaces", restricted_workspaces(app).await);
 }
 
 fn pools(app: &App) {

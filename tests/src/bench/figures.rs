@@ -44,6 +44,11 @@ impl Series {
         median(self.0.iter().map(of).collect())
     }
 
+    /// The median of the turns' ratios.
+    pub fn ratio(&self, other: &Self) -> f64 {
+        self.ratios(other).median
+    }
+
     /// Over another's run of the same turn.
     pub(super) fn ratios(&self, other: &Self) -> Spread {
         let pairs = self.0.iter().zip(&other.0);

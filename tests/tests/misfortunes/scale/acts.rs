@@ -1,5 +1,7 @@
 //! What is done in a large installation, and in an empty one.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,21 +11,29 @@ use domain::operator::{Operator, OperatorCommand, Scope};
 use infra::clock::Clock;
 use infra::event_store::{Request, Step};
 use infra::ids::Ids;
+use infra::keyring::{CopyUpdate, RotatedRoot};
+use infra::metrics::Metrics;
 use infra::reservations::{Batch, MovedRow, Reservations};
 use infra::run_queue::{ClaimRound, RunLimits, RunQueue};
 use serde_json::json;
+use services::config::{Config, Layers};
+use services::databases::Databases;
+use services::gauges;
+use services::wiring::{App, Creation};
 use test_support::{TENANT, TestNode, export};
 use tests::bench::{Cpu, Run};
 use tests::{Installation, Person, TestServer, database_of, until};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::fill::{LIVE_KIND, OLD_KIND, inner_node};
+use super::shards::erase_in_first_shard;
 
 const LIMITS: RunLimits = RunLimits { per_server: 4, per_workspace: 20, per_node: 50 };
 /// As the worker does.
 const CLAIMED_AT_ONCE: u32 = 8;
 const MOVED_AT_ONCE: i64 = 200;
-const BATCHES: u32 = 10;
+const BATCHES: i64 = 10;
 const APPENDING: usize = 8;
 
 /// In milliseconds.
@@ -102,10 +112,12 @@ const NEW_KIND: &str = "account.email.2";
 /// A node without readers and workers, in this process.
 pub struct Inner {
     node: TestNode,
+    /// The parts of another one, which has the settings of the installation.
+    app: App,
     queue: RunQueue,
     reservations: Reservations,
     ids: Ids,
-    moved: Vec<u8>,
+    moved: Mutex<Vec<u8>>,
 }
 
 impl Inner {
@@ -115,7 +127,8 @@ impl Inner {
         let reservations = Reservations::new(node.pool.clone());
         let progress = reservations.progress(LIVE_KIND, NEW_KIND).await.unwrap();
         let moved = progress.map(|progress| progress.through).unwrap_or_default();
-        Self { node, queue, reservations, ids: Ids::system(), moved }
+        let (app, moved) = (app(installation).await, Mutex::new(moved));
+        Self { node, app, queue, reservations, ids: Ids::system(), moved }
     }
 
     pub async fn claim(&self) {
@@ -127,20 +140,61 @@ impl Inner {
         }
     }
 
-    /// A turn of the rotation of the address index, without the accounts' own streams: they do not grow.
-    pub async fn move_reservations(&mut self) {
+    /// All of them, as every ten seconds.
+    pub async fn refresh_gauges(&self) {
+        gauges::refresh(&self.app, &mut gauges::Turns::default()).await;
+    }
+
+    /// What [`Self::refresh_gauges`] has found.
+    pub fn gauges(&self) -> String {
+        String::from_utf8(self.app.metrics.text().unwrap()).unwrap()
+    }
+
+    /// A part of a turn of the address index, without the accounts' own streams: they do not grow. `false`: all have
+    /// moved.
+    pub async fn move_reservations(&self) -> bool {
+        let mut moved = self.moved.lock().await;
         for _ in 0..BATCHES {
-            let page = self.reservations.page(LIVE_KIND, &self.moved, MOVED_AT_ONCE).await.unwrap();
-            let through = page.last().unwrap().0.clone();
+            let page = self.reservations.page(LIVE_KIND, &moved, MOVED_AT_ONCE).await.unwrap();
+            let Some((last, _)) = page.last() else { return false };
+            let through = last.clone();
             let rows = page.into_iter().map(|(old, owner)| {
                 let index = ring::digest::digest(&ring::digest::SHA256, &old).as_ref().to_vec();
                 MovedRow { old, new: (NEW_KIND.to_owned(), index), owner }
             });
             let rows = rows.collect();
-            let after = std::mem::replace(&mut self.moved, through.clone());
+            let after = std::mem::replace(&mut *moved, through.clone());
             let batch = Batch { after, through, is_last: false, rows };
             assert!(self.reservations.move_batch(LIVE_KIND, NEW_KIND, &batch).await.unwrap());
         }
+        true
+    }
+
+    /// Returns how many reservations were moved in this time.
+    pub async fn move_for(&self, time: Duration) -> i64 {
+        let (since, mut count) = (Instant::now(), 0);
+        while since.elapsed() < time && self.move_reservations().await {
+            count += BATCHES * MOVED_AT_ONCE;
+        }
+        count
+    }
+
+    /// Replaces the root key. The keyring is not copied.
+    pub async fn rotate(&self) -> RotatedRoot {
+        self.node.keyring.root_rotation.rotate().await.unwrap()
+    }
+
+    /// The same after an erasure, whose shard key is not wrapped again.
+    pub async fn erase_and_rotate(&self) -> RotatedRoot {
+        erase_in_first_shard(&self.node.keyring).await;
+        self.rotate().await
+    }
+
+    /// Copies the whole keyring, as after each rotation. Returns the bytes.
+    pub async fn copy(&self) -> u64 {
+        let copy = self.app.keyring.copy.as_ref().unwrap();
+        assert_eq!(copy.update().await.unwrap(), CopyUpdate::Base);
+        bytes_in(self.app.config.copy_dir.as_ref().unwrap())
     }
 
     /// Deletes the reservations of an old key.
@@ -156,10 +210,13 @@ impl Inner {
             tokio::spawn(async move {
                 let token = issue(&node, &ids).await;
                 let mut took = Vec::new();
-                while !stop.load(Ordering::Relaxed) {
+                loop {
                     let since = Instant::now();
                     append(&node, &ids, export(token, 1)).await;
                     took.push(since.elapsed());
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
                 }
                 took
             })
@@ -174,6 +231,28 @@ impl Inner {
         }
         Run::of_operations(took, since.elapsed(), Cpu::default())
     }
+}
+
+async fn app(installation: &Installation) -> App {
+    let command = installation.command();
+    let variables =
+        command.get_envs().filter_map(|(name, value)| name.to_str().zip(value?.to_str()));
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let environment: BTreeMap<String, String> = variables.collect();
+    let config = Config::of(&Layers { environment, ..Layers::default() }).unwrap();
+    let databases = Databases::existing(&config).await.unwrap();
+    let (config, metrics) = (Arc::new(config), Arc::new(Metrics::new().unwrap()));
+    let url = "http://localhost";
+    App::start(config, &databases, metrics, url, Creation::Nothing).await.unwrap()
+}
+
+fn bytes_in(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let bytes = entries.map(|entry| {
+        let metadata = entry.metadata().unwrap();
+        if metadata.is_dir() { bytes_in(&entry.path()) } else { metadata.len() }
+    });
+    bytes.sum()
 }
 
 async fn issue(node: &TestNode, ids: &Ids) -> Uuid {

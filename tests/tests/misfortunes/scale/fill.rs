@@ -3,12 +3,16 @@
 use infra::event_store::ExecutorConfig;
 use test_support::TestNode;
 use tests::Installation;
+use tests::bench::number;
+
+use super::shards::fill_shards;
 
 const KEYS: &str = include_str!("fill_keys.sql");
 const DAYS: &str = include_str!("fill_days.sql");
 const ERASURES: &str = include_str!("fill_erasures.sql");
 const RESERVATIONS: &str = include_str!("fill_reservations.sql");
 const TASKS: &str = include_str!("fill_tasks.sql");
+const ERASE_BESIDE: &str = include_str!("erase_beside.sql");
 const FENCES: &str = "insert into event_log.fences select lpad(to_hex(n), 32, '0')::uuid, '{}', 0 \
     from generate_series($1::bigint + 1, $2::bigint) n";
 
@@ -66,14 +70,37 @@ impl Sizes {
         days: 1,
         erasures: 1,
         in_grace: 0,
-        reservations: 15_000,
+        // More than are moved.
+        reservations: 40_000,
         old_reservations: 1,
         tasks: 0,
     };
 
     pub fn wanted() -> Self {
-        if tests::long() { Self::LARGE } else { Self::SMALL }
+        if !tests::long() {
+            return Self::SMALL;
+        }
+        let part = part();
+        let Self { keys, erased_people, erasures, reservations, tasks, .. } = Self::LARGE;
+        Self {
+            keys: keys / part,
+            erased_people: erased_people / part,
+            erasures: erasures / part,
+            reservations: reservations / part,
+            tasks: tasks / part,
+            ..Self::LARGE
+        }
     }
+}
+
+/// By what the large sizes are divided: `LETHE_SCALE_PART`.
+fn part() -> i64 {
+    i64::try_from(number("LETHE_SCALE_PART", 1).max(1)).unwrap()
+}
+
+/// Whether times are compared with a bound.
+pub fn is_large() -> bool {
+    tests::long() && part() == 1
 }
 
 /// The installation has served once, and no node runs. It has no event: the next start looks at all erasures, as
@@ -81,6 +108,7 @@ impl Sizes {
 pub async fn filled(sizes: Sizes) -> Installation {
     let installation = Installation::new().await;
     installation.node().await.stop().await;
+    fill_shards(&installation, sizes.keys).await;
     let keyring = installation.keyring().await;
     keyring.execute(KEYS, &[&sizes.keys, &sizes.erased_people]).await.unwrap();
     keyring.execute(DAYS, &[&sizes.days]).await.unwrap();
@@ -106,6 +134,11 @@ pub async fn end_lost_attempts(installation: &Installation) {
     let log = installation.log().await;
     log.execute("delete from working.run_tasks where state = 'lost'", &[]).await.unwrap();
     log.batch_execute("vacuum analyze working.run_tasks").await.unwrap();
+}
+
+/// From now on the root key can be replaced.
+pub async fn erase_beside(installation: &Installation) {
+    installation.keyring().await.execute(ERASE_BESIDE, &[]).await.unwrap();
 }
 
 /// A node in this process, without readers.
