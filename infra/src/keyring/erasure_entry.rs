@@ -77,14 +77,49 @@ pub struct RunLeft {
     pub server: ServerId,
 }
 
-fn runs_left(row: &Row) -> Result<Option<Vec<RunLeft>>, KeyringError> {
+/// The runs of a workspace that were not ended on their servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunsLeft {
+    /// The first 1,000 of them.
+    pub listed: Vec<RunLeft>,
+    /// How many they are.
+    pub count: usize,
+}
+
+impl RunsLeft {
+    const LISTED_MAX: usize = 1000;
+
+    /// Counts one more, and lists it if there is room.
+    pub fn push(&mut self, left: RunLeft) {
+        self.count += 1;
+        if self.listed.len() < Self::LISTED_MAX {
+            self.listed.push(left);
+        }
+    }
+
+    /// As two columns. Where the list is cut, the number of all follows the servers: former versions pass over it.
+    pub(super) fn columns(&self) -> (Vec<Uuid>, Vec<Uuid>) {
+        let runs = self.listed.iter().map(|left| left.run.0).collect();
+        let servers = self.listed.iter().map(|left| left.server.0);
+        let is_cut = self.count > self.listed.len();
+        let count = is_cut.then(|| Uuid::from_u128(self.count as u128));
+        (runs, servers.chain(count).collect())
+    }
+
+    fn from_columns(runs: &[Uuid], servers: &[Uuid]) -> Self {
+        let pairs = runs.iter().zip(servers);
+        let listed: Vec<_> = pairs
+            .map(|(&run, &server)| RunLeft { run: RunId(run), server: ServerId(server) })
+            .collect();
+        let count = servers.get(runs.len()).and_then(|count| count.as_u128().try_into().ok());
+        Self { count: count.unwrap_or(listed.len()), listed }
+    }
+}
+
+fn runs_left(row: &Row) -> Result<Option<RunsLeft>, KeyringError> {
     let runs: Option<Vec<Uuid>> = row.try_get("runs_left")?;
     let servers: Option<Vec<Uuid>> = row.try_get("runs_left_servers")?;
-    let left = runs.zip(servers).map(|(runs, servers)| {
-        let pairs = runs.into_iter().zip(servers);
-        pairs.map(|(run, server)| RunLeft { run: RunId(run), server: ServerId(server) }).collect()
-    });
-    Ok(left)
+    Ok(runs.zip(servers).map(|(runs, servers)| RunsLeft::from_columns(&runs, &servers)))
 }
 
 /// One erasure: a row of the ledger. A time is `None` until its stage is reached.
@@ -113,7 +148,7 @@ pub struct ErasureEntry {
     /// history of the keyring may have wrapped them: then also for a subject without keys. Else `None` for such a one.
     pub last_root: Option<RootId>,
     /// Of a workspace, the runs that were not ended on their servers. `None`: an account, or not known.
-    pub runs_left: Option<Vec<RunLeft>>,
+    pub runs_left: Option<RunsLeft>,
     pub completed_at: Option<DateTime<Utc>>,
     pub backup_proven_at: Option<DateTime<Utc>>,
 }

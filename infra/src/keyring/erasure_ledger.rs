@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::{
-    ErasureEntry, ErasureStage, ErasureState, KeyringError, OpenErasures, RunLeft, SubjectKind,
+    ErasureEntry, ErasureStage, ErasureState, KeyringError, OpenErasures, RunsLeft, SubjectKind,
 };
 use crate::clock::Clock;
 use crate::postgres::Pool;
@@ -278,10 +278,9 @@ impl ErasureLedger {
     pub async fn note_runs_left(
         &self,
         subject: SubjectId,
-        left: &[RunLeft],
+        left: &RunsLeft,
     ) -> Result<(), KeyringError> {
-        let runs: Vec<Uuid> = left.iter().map(|left| left.run.0).collect();
-        let servers: Vec<Uuid> = left.iter().map(|left| left.server.0).collect();
+        let (runs, servers) = left.columns();
         self.change(NOTE_RUNS_LEFT, &[&subject.0, &runs, &servers]).await?;
         Ok(())
     }

@@ -66,7 +66,7 @@ pub use copy::{
 };
 pub use email_index::{AddressReservations, EmailIndex, EmailKinds, IndexRotation, IndexTurn};
 pub use erasure_entry::{
-    ErasureEntry, ErasureStage, ErasureState, OpenErasures, RunLeft, SubjectKind,
+    ErasureEntry, ErasureStage, ErasureState, OpenErasures, RunLeft, RunsLeft, SubjectKind,
 };
 pub use erasure_ledger::{ErasureLedger, NewErasure};
 pub use error::{KeyringError, OpenError, SealError};

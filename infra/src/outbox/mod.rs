@@ -16,7 +16,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-pub use failover::note_failover;
+pub use failover::may_have_gone;
 pub use kind::{MailKind, MailReference};
 
 use crate::clock::Clock;
@@ -25,6 +25,7 @@ use crate::ids::hashed;
 use crate::mail::{SendOutcome, Via};
 use crate::postgres::{PgError, Pool, Transaction};
 use crate::statement::{execute, query};
+use failover::{AT_ONCE, LookedAt, give_up_in_doubt, note_failover};
 
 const PUT: &str = include_str!("put.sql");
 const CLAIM: &str = include_str!("claim.sql");
@@ -74,6 +75,17 @@ pub struct ClaimedMail {
     pub request: MailRequest,
     lease: Lease,
     attempt: i32,
+}
+
+/// What a claim has come to.
+#[derive(Debug)]
+pub struct MailClaim {
+    /// They are this node's, until their lease ends.
+    pub mails: Vec<ClaimedMail>,
+    /// How many others are unknown now: they may have gone before a failover.
+    pub given_up: u64,
+    /// Whether to claim again at once.
+    pub may_have_more: bool,
 }
 
 domain::named_enum! {
@@ -146,19 +158,27 @@ impl Outbox {
         Ok(put == 1)
     }
 
-    /// Claims at most `limit` mails that are due. Once this returns they are this node's, until their
-    /// lease ends, and the attempt is counted.
-    pub async fn claim(
-        &self,
-        node: Uuid,
-        via: Via,
-        limit: i64,
-    ) -> Result<Vec<ClaimedMail>, PgError> {
+    /// Claims at most `limit` mails that are due; each attempt is counted. In one transaction, so that a failover is
+    /// noted on the server that claims: by SMTP no mail of before the last one is claimed that was due then. A page of
+    /// these are unknown instead.
+    pub async fn claim(&self, node: Uuid, via: Via, limit: i64) -> Result<MailClaim, PgError> {
         let (now, lease) = (self.clock.now(), lease_of(via).as_secs_f64());
         let kinds: Vec<&str> = MailKind::ALL.iter().map(|kind| kind.as_str()).collect();
         let values: [&(dyn ToSql + Sync); 6] = [&node, &via.as_str(), &now, &lease, &limit, &kinds];
-        let rows = query(&self.pool, CLAIM, &values).await?;
-        rows.iter().map(|row| claimed(row, node)).collect()
+        let mut client = self.pool.get().await?;
+        let tx = client.transaction().await?;
+        note_failover(&tx).await?;
+        let LookedAt { looked_at, given_up } = match via {
+            Via::Smtp => give_up_in_doubt(&tx, now).await?,
+            Via::Folder => LookedAt::default(),
+        };
+        let claim = tx.prepare_cached(CLAIM).await?;
+        let rows = tx.query(&claim, &values).await?;
+        tx.commit().await?;
+        let mails: Vec<_> =
+            rows.iter().map(|row| claimed(row, node)).collect::<Result<_, PgError>>()?;
+        let may_have_more = !mails.is_empty() || looked_at == AT_ONCE;
+        Ok(MailClaim { mails, given_up, may_have_more })
     }
 
     /// Records the outcome of a claimed mail.

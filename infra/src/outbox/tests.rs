@@ -36,7 +36,7 @@ impl Harness {
     }
 
     async fn claim(&self, node: Uuid, via: Via) -> Vec<ClaimedMail> {
-        self.outbox.claim(node, via, 10).await.unwrap()
+        self.outbox.claim(node, via, 10).await.unwrap().mails
     }
 
     /// The leases of the mails that are being sent are over.

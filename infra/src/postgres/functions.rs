@@ -73,7 +73,8 @@ pub(super) const LOG: Functions = Functions {
         working.claim_run_tasks_after 1,
         working.create_run_log_partitions 1,
         working.drop_run_log_partitions 1,
-        working.note_failover 1,
+        working.note_failover 2,
+        working.guard_mails 1,
     },
 };
 

@@ -241,8 +241,8 @@ impl RunQueue {
         Ok(execute(&self.pool, LOSE, &values).await? == 1)
     }
 
-    /// Leaves a lost task that is not looked for any more, and deletes its secrets. [`Self::begun`] lists it
-    /// still, and the end of its workspace has it claimed once more.
+    /// Leaves a lost task, and deletes its secrets. It is claimed again a day later, then each time after as long as
+    /// it has been lost by then, and at the end of its workspace; [`Self::begun`] lists it until it is finished.
     pub async fn leave(&self, run: RunId, lease: TaskLease) -> Result<(), PgError> {
         let (attempt, fence) = (signed(lease.attempt), fence(lease));
         execute(&self.pool, LEAVE, &[&run.0, &lease.server.0, &attempt, &fence]).await?;
@@ -317,13 +317,16 @@ impl RunQueue {
         }
     }
 
-    /// The runs of a workspace of which something may be at work on a server, at most `limit`.
+    /// The runs of a workspace of which something may be at work on a server, at most `limit`, in the order of their
+    /// ids and servers', after `after`.
     pub async fn begun(
         &self,
         workspace: WorkspaceId,
+        after: Option<(RunId, ServerId)>,
         limit: i64,
     ) -> Result<Vec<BegunTask>, PgError> {
-        let rows = query(&self.pool, LIST_BEGUN, &[&workspace.0, &limit]).await?;
+        let (run, server) = after.map_or_else(Default::default, |(run, server)| (run.0, server.0));
+        let rows = query(&self.pool, LIST_BEGUN, &[&workspace.0, &run, &server, &limit]).await?;
         rows.iter().map(|row| Ok(task::begun(row)?)).collect()
     }
 

@@ -1,5 +1,5 @@
--- The position through which a mail may have gone although no row says so: the log's end at the last failover. Whoever comes
--- first after one notes it. A mail that was due then may have been claimed on the server that was lost.
+-- Notes a failover that nobody has seen, and answers the position through which a mail may have gone although no row says so:
+-- the log's end when the last one was noted; 0: none was.
 create or replace function working.note_failover() returns bigint
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -16,13 +16,9 @@ begin
   end if;
   insert into working.last_failover (history, through) values (now_history, 0) on conflict do nothing;
   update working.last_failover f
-  set history = now_history, through = coalesce((select max(e.position) from event_log.events e), 0)
+  set history = now_history, through = coalesce((select max(e.position) from event_log.events e), 0),
+    failovers = f.failovers + 1, noted_at = clock_timestamp()
   where f.history <> now_history;
-  if found then
-    -- One that was never put off is due, whatever the clocks say.
-    update working.outbox o set in_doubt = true
-    where o.state = 'queued' and (o.next_at <= clock_timestamp() or o.next_at = o.created_at);
-  end if;
   return (select f.through from working.last_failover f);
 end $$;
 

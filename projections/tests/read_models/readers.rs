@@ -78,6 +78,7 @@ async fn a_stream_that_is_poisoned_again_stays_parked_with_the_new_reason() {
     harness.caught_up(&["tally"]).await;
     let seen = parked(&harness.pool, None, None, 10).await.unwrap();
     assert_eq!(seen[0].from_position, 2, "the database refused the letter, so its stream waits");
+    let parked_at = seen[0].parked_at;
     add(&harness, sick, "b").await;
     harness.caught_up(&["tally"]).await;
 
@@ -85,6 +86,7 @@ async fn a_stream_that_is_poisoned_again_stays_parked_with_the_new_reason() {
 
     let seen = parked(&harness.pool, None, None, 10).await.unwrap();
     assert_eq!((seen.len(), seen[0].from_position), (1, 2));
+    assert_eq!(seen[0].parked_at, parked_at, "it has waited since");
     assert!(seen[0].error.contains("tally_text_check"), "{}", seen[0].error);
     assert_eq!(letters(&harness, "tally", sick).await.as_deref(), Some("a"));
     readers.stop().await;

@@ -20,7 +20,8 @@ select
   (select count(*) from (
     select from working.run_tasks where state = 'running' order by queued_at limit 10000) tasks) as runs_running,
   (select count(*) from (
-    select from working.run_tasks where state = 'lost' and coalesce(next_at, '-infinity') < 'infinity'
+    select from working.run_tasks
+    where state = 'lost' and coalesce(next_at, '-infinity') < statement_timestamp() + interval '10 minutes'  -- not left
     order by coalesce(next_at, '-infinity') limit 10000) tasks) as runs_lost,
   coalesce(extract(epoch from clock_timestamp() - (
     select min(queued_at) from working.run_tasks where state = 'queued')), 0)::float8 as run_queue_seconds,

@@ -1,5 +1,7 @@
 -- Which timers have work. Each part reads the first entry of an index, or the tasks that are at work, or 1,000 lost ones.
+-- A failover is noted before most of what is done after it: nobody reads the answer.
 select
+  working.note_failover() as through,
   extract(epoch from (select min(expires_at) from working.seat_leases) - clock_timestamp())::float8 as seat_seconds,
   exists (select from working.outbox where state = 'queued' and next_at <= $1) as mails,
   exists (select from working.outbox where state = 'sending' and lease_until <= clock_timestamp())

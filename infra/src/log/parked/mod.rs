@@ -32,6 +32,7 @@ pub struct Parked {
     pub from_position: i64,
     /// Why the event could not be read. It holds no value of the event.
     pub error: String,
+    /// Since when it waits: a release that fails leaves it as it is.
     pub parked_at: DateTime<Utc>,
     /// When an operator released it. It stays in the list until its events have been read again.
     pub released_at: Option<DateTime<Utc>>,

@@ -1,4 +1,4 @@
 insert into readers.parked (reader, version, replay, stream_id, from_position, error)
 values ($1, $2, $3, $4, $5, $6)
 on conflict (reader, version, replay, stream_id) do update
-set from_position = excluded.from_position, error = excluded.error, parked_at = excluded.parked_at, released_at = null
+set from_position = excluded.from_position, error = excluded.error, released_at = null

@@ -24,7 +24,7 @@ impl Harness {
         for _ in 0..count {
             assert!(self.put(&another(notice)).await);
         }
-        for mail in self.outbox.claim(NODE, Via::Smtp, count).await.unwrap() {
+        for mail in self.outbox.claim(NODE, Via::Smtp, count).await.unwrap().mails {
             self.outbox.mark(&mail, &SendOutcome::Accepted).await.unwrap();
         }
     }

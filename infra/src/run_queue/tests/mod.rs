@@ -1,3 +1,4 @@
+mod left;
 mod paused;
 mod reads;
 mod rounds;

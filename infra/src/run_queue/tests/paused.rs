@@ -91,7 +91,7 @@ async fn a_workspace_that_ends_has_what_may_run_on_its_servers_ended_and_nothing
     let lost = given.claim(ONE, 1, WIDE).await.remove(0);
     given.queue.lose(lost.run, lost.lease, LEASE).await.unwrap();
     given.put([NewTask { attempt: 2, ..task(1, 7, 20) }, task(1, 7, 21), task(2, 8, 30)]).await;
-    let begun = async || given.queue.begun(first.workspace, 9).await.unwrap();
+    let begun = async || given.queue.begun(first.workspace, None, 9).await.unwrap();
     let ids = |begun: Vec<BegunTask>| -> Vec<_> {
         begun.iter().map(|task| (task.run.0.as_u128(), task.launched)).collect()
     };
@@ -105,40 +105,4 @@ async fn a_workspace_that_ends_has_what_may_run_on_its_servers_ended_and_nothing
     assert_eq!(taken, [(20, true), (30, false)], "before those that wait, and without limits");
     let found = given.claim(OTHER, 2, WIDE).await;
     assert!(found.iter().any(|task| task.run.0.as_u128() == 11 && task.cancel), "{found:?}");
-}
-
-#[tokio::test]
-async fn what_may_run_is_listed_though_it_is_looked_for_no_more_until_its_workspace_ends() {
-    let given = given(LEASE).await;
-    let deployment = Some(DeploymentId(Uuid::from_u128(5)));
-    let deploys = |run, attempt| NewTask { attempt, deployment, ..task(1, 7, run) };
-    let workspace = WorkspaceId(Uuid::from_u128(1));
-    let launched = async || {
-        let task = given.claim(ONE, 1, WIDE).await.remove(0);
-        given.queue.launch(task.run, task.lease).await.unwrap();
-        given.queue.lose(task.run, task.lease, LEASE).await.unwrap();
-        task
-    };
-    given.put([deploys(10, 1)]).await;
-    launched().await;
-    given.put([deploys(10, 2)]).await;
-    let second = given.claim(ONE, 1, WIDE).await.remove(0);
-    assert_eq!(second.lease.attempt, 2, "it does not wait for the one that it supersedes");
-    given.queue.finish(second.run, second.lease).await.unwrap();
-    given.put([deploys(11, 1)]).await;
-    let other = launched().await;
-    given.queue.leave(other.run, other.lease).await.unwrap();
-
-    let begun = given.queue.begun(workspace, 9).await.unwrap();
-    let begun: Vec<_> = begun.iter().map(|it| (it.run.0.as_u128(), it.launched)).collect();
-    assert_eq!(begun, [(10, true), (11, true)]);
-    given.put([deploys(12, 1)]).await;
-    assert_eq!(given.claimed(9, WIDE).await, [12], "nor does another run of the deployment");
-    assert_eq!(given.queue.end_of_workspace(workspace).await.unwrap(), 3);
-    let found = given.claim(OTHER, 9, WIDE).await;
-    let found: Vec<_> = found.iter().map(|it| (it.run.0.as_u128(), it.cancel)).collect();
-    assert_eq!(found, [(10, true), (11, true)]);
-    let third = TaskLease { attempt: 3, ..second.lease };
-    given.queue.delete_earlier(second.run, third).await.unwrap();
-    assert_eq!(given.queue.begun(workspace, 9).await.unwrap().len(), 2);
 }

@@ -7,14 +7,13 @@ use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand, Erasure};
 use domain::privacy::deadlines::{ROTATION_DAYS_MIN, grace_days_max};
 use infra::event_store::Step;
-use infra::keyring::{ErasureEntry, SubjectKind};
 use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
-use uuid::Uuid;
 
+use super::certificate::Certificate;
 use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
@@ -228,55 +227,6 @@ pub struct ErasureProof {
     certificate: Option<Certificate>,
 }
 
-/// What was done when. It says what is stated, not more.
-#[derive(Serialize, ToSchema)]
-pub struct Certificate {
-    /// An opaque id, which no longer leads to anybody.
-    subject_id: Uuid,
-    /// From this position of the log on, nothing was accepted about the subject.
-    fenced_at_position: Option<i64>,
-    fenced_at: Option<DateTime<Utc>>,
-    /// How many keys were destroyed.
-    keys_destroyed: Option<i64>,
-    destroyed_at: Option<DateTime<Utc>>,
-    /// Of a workspace: what may still run on its servers, since they were not reached for an hour, 1,000 at
-    /// most. Absent for an account, and where an earlier version erased the workspace.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    runs_not_ended: Option<Vec<RunNotEnded>>,
-    completed_at: DateTime<Utc>,
-    /// From then on no backup of keys opens anything, either.
-    backup_proven_at: Option<DateTime<Utc>>,
-    statement: &'static str,
-}
-
-/// A run that may go on on a server that was not reached.
-#[derive(Serialize, ToSchema)]
-pub struct RunNotEnded {
-    run_id: Uuid,
-    server_id: Uuid,
-}
-
-const OF_WORKSPACE: &str = "The keys that opened this workspace's data are destroyed in the live \
-    keyring, and its working rows are deleted. Copies of the keyring made before open nothing once \
-    backup_proven_at is set. A copy of a whole machine made before, root key included, is not \
-    reached; nor are servers that were reached from it, or mail that was delivered. Where mails are \
-    written to a folder, an invitation in another node's folder may still be read for a minute after \
-    completed_at, and for as long as that node does not run.";
-
-const OF_WORKSPACE_AND_ITS_RUNS: &str = "Of the runs on this workspace's servers that Lethe still \
-    followed, those that were not ended are in runs_not_ended. The keys that opened the workspace's data are \
-    destroyed in the live keyring, and its working rows are deleted. Copies of the keyring made before open \
-    nothing once backup_proven_at is set. A copy of a whole machine made before, root key included, is not \
-    reached; nor is what runs have done and left on servers, or mail that was delivered. Where mails are \
-    written to a folder, an invitation in another node's folder may still be read for a minute after \
-    completed_at, and for as long as that node does not run.";
-
-const STATEMENT: &str = "The keys that opened this person's data are destroyed in the live \
-    keyring. Copies of the keyring made before open nothing once backup_proven_at is set. A copy \
-    of a whole machine made before, root key included, is not reached; nor is mail that was \
-    delivered. Where mails are written to a folder, a letter in another node's folder may still be \
-    read for a minute after completed_at, and for as long as that node does not run.";
-
 /// The state of an erasure, for whoever has its claim code.
 #[utoipa::path(
     get, path = "/v1/erasures/{claim_code}", tag = "erasure",
@@ -291,27 +241,6 @@ async fn prove(api: ApiData, code: web::Path<String>) -> Result<HttpResponse, Pr
         requested_at: entry.requested_at,
         due_at: entry.due,
         cancelled_at: entry.cancelled_at,
-        certificate: certificate(&entry),
+        certificate: Certificate::of(&entry),
     }))
-}
-
-fn certificate(entry: &ErasureEntry) -> Option<Certificate> {
-    Some(Certificate {
-        subject_id: entry.subject.0,
-        fenced_at_position: entry.fenced_at_position,
-        fenced_at: entry.fenced_at,
-        keys_destroyed: entry.keys,
-        destroyed_at: entry.keys_erased_at,
-        runs_not_ended: entry.runs_left.as_deref().map(|left| {
-            let views = left.iter();
-            views.map(|left| RunNotEnded { run_id: left.run.0, server_id: left.server.0 }).collect()
-        }),
-        completed_at: entry.completed_at?,
-        backup_proven_at: entry.backup_proven_at,
-        statement: match entry.kind {
-            SubjectKind::Account => STATEMENT,
-            SubjectKind::Workspace if entry.runs_left.is_some() => OF_WORKSPACE_AND_ITS_RUNS,
-            SubjectKind::Workspace => OF_WORKSPACE,
-        },
-    })
 }

@@ -1,5 +1,6 @@
 //! One's own account, from registration to erasure.
 
+pub mod certificate;
 pub mod consents;
 pub mod email;
 pub mod email_change;

@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use domain::WorkspaceId;
-use infra::keyring::{ErasureEntry, RunLeft};
-use infra::run_queue::BegunTask;
+use infra::keyring::{ErasureEntry, RunLeft, RunsLeft};
+use infra::postgres::PgError;
 
 use super::error::EraserError;
 use crate::wiring::App;
@@ -12,8 +12,8 @@ use crate::wiring::App;
 pub(crate) const ENDED_WITHIN: TimeDelta = TimeDelta::hours(1);
 /// So long this process tries it, at the least: the nodes may have been down for the rest of it.
 pub(crate) const TRIED_FOR: TimeDelta = TimeDelta::minutes(10);
-/// So many are recorded as left.
-const LISTED_MAX: i64 = 1000;
+/// So many are counted by one statement.
+const AT_ONCE: i64 = 1000;
 
 /// Has the nodes end the runs of a fenced workspace, and records in the ledger which of them were not ended in time.
 /// `false`: some are not ended yet. The fence lets no node dispatch another one.
@@ -23,8 +23,7 @@ pub(super) async fn end(app: &App, entry: &ErasureEntry) -> Result<bool, EraserE
         return Ok(true);
     }
     let workspace = WorkspaceId(entry.subject.0);
-    let begun = app.run_queue.begun(workspace, LISTED_MAX).await?;
-    if begun.is_empty() {
+    if app.run_queue.begun(workspace, None, 1).await?.is_empty() {
         return Ok(true);
     }
     app.run_queue.end_of_workspace(workspace).await?;
@@ -34,11 +33,21 @@ pub(super) async fn end(app: &App, entry: &ErasureEntry) -> Result<bool, EraserE
     if !is_over {
         return Ok(false);
     }
-    let launched = begun.iter().filter(|task| task.launched);
-    let left: Vec<RunLeft> =
-        launched.map(|&BegunTask { run, server, .. }| RunLeft { run, server }).collect();
-    let runs = left.len();
+    let left = not_ended(app, workspace).await?;
+    let runs = left.count;
     tracing::warn!(%workspace, runs, "an erased workspace has runs that were not ended: their servers were not reached");
     app.keyring.ledger.note_runs_left(entry.subject, &left).await?;
     Ok(true)
+}
+
+async fn not_ended(app: &App, workspace: WorkspaceId) -> Result<RunsLeft, PgError> {
+    let (mut left, mut after) = (RunsLeft::default(), None);
+    loop {
+        let page = app.run_queue.begun(workspace, after, AT_ONCE).await?;
+        let Some(last) = page.last() else { return Ok(left) };
+        after = Some((last.run, last.server));
+        for task in page.iter().filter(|task| task.launched) {
+            left.push(RunLeft { run: task.run, server: task.server });
+        }
+    }
 }

@@ -12,7 +12,7 @@ use domain::privacy::{AccountEmail, Personal, Sealed};
 use domain::workspace::WorkspaceEvent;
 use infra::log::{Poison, Recorded, Worker, WorkerError};
 use infra::mail::Via;
-use infra::outbox::{MailKind, MailReference, MailRequest, note_failover};
+use infra::outbox::{MailKind, MailReference, MailRequest, may_have_gone};
 use infra::postgres::Transaction;
 
 #[cfg(test)]
@@ -43,18 +43,18 @@ impl Mailer {
         Self { app: app.clone(), wake: wake.clone() }
     }
 
-    /// Why the mails of the event at this position may have gone before; `None`: they have not.
+    /// Why the mails of the event may have gone before; `None`: they have not.
     async fn why_gone(
         &self,
-        position: i64,
+        event: &Recorded,
         tx: &Transaction<'_>,
     ) -> Result<Option<&'static str>, WorkerError> {
-        if position <= self.app.watermark.restored_through() {
+        if event.position() <= self.app.watermark.restored_through() {
             return Ok(Some("the log was restored"));
         }
         // A file that is written again is the same mail.
         let by_smtp = self.app.transport.via() == Via::Smtp;
-        let in_doubt = by_smtp && position <= note_failover(tx).await?;
+        let in_doubt = by_smtp && may_have_gone(tx, self.name(), event).await?;
         Ok(in_doubt.then_some("the database failed over"))
     }
 }
@@ -109,7 +109,7 @@ impl Worker for Mailer {
             outbox.put(tx, &request).await?;
             self.wake.notify_one();
         }
-        if let Some(why) = self.why_gone(event.position(), tx).await? {
+        if let Some(why) = self.why_gone(event, tx).await? {
             let given_up = outbox.give_up(tx, event.event_id(), why).await?;
             self.app.metrics.mails_handled.with_label_values(&["unknown"]).inc_by(given_up);
         }

@@ -27,33 +27,25 @@ enum ComposeError {
 
 /// Sends a batch of the mails that are due; `true`: there may be more.
 pub(crate) async fn send_due(app: App) -> Result<bool, PgError> {
-    let via = app.transport.via();
-    if via == Via::Smtp {
-        give_up_in_doubt(&app).await?;
-    }
-    let claimed = app.outbox.claim(app.node, via, AT_ONCE).await?;
-    if !claimed.is_empty()
-        && let Err(error) = app.watermark.secure().await
-    {
-        return put_off(&app, &claimed, error).await;
-    }
-    for sent in join_all(claimed.iter().map(|mail| send(&app, mail))).await {
-        sent?;
-    }
-    Ok(!claimed.is_empty())
-}
-
-/// After a failover it is not known whether what was due has gone.
-async fn give_up_in_doubt(app: &App) -> Result<(), PgError> {
-    let unknown = app.outbox.give_up_in_doubt().await?;
-    if unknown > 0 {
+    let claim = app.outbox.claim(app.node, app.transport.via(), AT_ONCE).await?;
+    if claim.given_up > 0 {
+        let unknown = claim.given_up;
         app.metrics.mails_handled.with_label_values(&["unknown"]).inc_by(unknown);
         tracing::error!(
             unknown,
             "the database failed over: these mails may have been sent, and are not sent again"
         );
     }
-    Ok(())
+    let claimed = &claim.mails;
+    if !claimed.is_empty()
+        && let Err(error) = app.watermark.secure().await
+    {
+        return put_off(&app, claimed, error).await;
+    }
+    for sent in join_all(claimed.iter().map(|mail| send(&app, mail))).await {
+        sent?;
+    }
+    Ok(claim.may_have_more)
 }
 
 /// Before a mail goes, its cause is noted outside the log: else a restore of the log might send it again.

@@ -6,6 +6,7 @@ mod erased_members;
 mod erased_rows;
 mod erased_snapshots;
 mod erasing;
+mod failing_over;
 mod former_addresses;
 mod holdings;
 mod issuing;

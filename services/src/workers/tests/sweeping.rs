@@ -104,7 +104,7 @@ async fn a_mail_that_another_node_has_sent_keeps_its_file() {
     let app = harness.node().await;
     register(&app, "ada@example.org").await;
     react(&app, &mailer::Mailer::new(&app, &Arc::default())).await.unwrap();
-    let late = app.outbox.claim(app.node, app.transport.via(), 9).await.unwrap();
+    let late = app.outbox.claim(app.node, app.transport.via(), 9).await.unwrap().mails;
     let end = "update working.outbox set lease_until = clock_timestamp() where state = 'sending'";
     app.pool.get().await.unwrap().execute(end, &[]).await.unwrap();
     app.outbox.expire_leases().await.unwrap();

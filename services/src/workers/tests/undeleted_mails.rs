@@ -94,7 +94,7 @@ async fn an_erasure_waits_for_a_mail_that_is_being_sent() {
     let harness = Harness::new().await;
     let app = harness.node().await;
     let ada = leaving(&app, false).await;
-    let sending = app.outbox.claim(app.node, app.transport.via(), 9).await.unwrap();
+    let sending = app.outbox.claim(app.node, app.transport.via(), 9).await.unwrap().mails;
     let longer = "update working.outbox set lease_until = clock_timestamp() + interval '1 hour'";
     let client = app.pool.get().await.unwrap();
     assert_eq!(client.execute(longer, &[]).await.unwrap(), 1);
@@ -148,7 +148,7 @@ async fn a_mail_to_an_erased_person_keeps_its_row_until_its_file_is_deleted() {
     let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await.account;
     mail(&app).await;
-    let first = app.outbox.claim(app.node, app.transport.via(), 9).await.unwrap();
+    let first = app.outbox.claim(app.node, app.transport.via(), 9).await.unwrap().mails;
     mailer::send(&app, &first[0]).await.unwrap();
     // The outcome of that attempt was lost, and the person erased since.
     let again =

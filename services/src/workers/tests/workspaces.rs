@@ -3,7 +3,7 @@
 use domain::privacy::{InvitationEmail, Label};
 use domain::workspace::{Role, Workspace, WorkspaceCommand};
 use domain::{InvitationId, RunId, ServerId, WorkspaceId};
-use infra::keyring::{ErasureState, OpenError, RunLeft};
+use infra::keyring::{ErasureState, OpenError, RunLeft, RunsLeft};
 
 use super::super::after_restore::replay_ledger;
 use super::super::eraser::runs::{ENDED_WITHIN, TRIED_FOR};
@@ -141,6 +141,10 @@ const BEGUN: &str = "insert into working.run_tasks
     (run_id, server_id, attempt, workspace_id, state, launched, queued_at)
     values ($1, $2, 1, $3, 'running', true, clock_timestamp())";
 
+fn one(left: RunLeft) -> RunsLeft {
+    RunsLeft { listed: vec![left], count: 1 }
+}
+
 #[tokio::test]
 async fn a_workspace_keeps_its_keys_until_its_runs_are_ended_or_an_hour_is_over() {
     let harness = Harness::new().await;
@@ -168,7 +172,7 @@ async fn a_workspace_keeps_its_keys_until_its_runs_are_ended_or_an_hour_is_over(
     client.execute(finish, &[&ended.0]).await.unwrap();
     erase_due(app.clone()).await.unwrap();
     assert_eq!(entry(ended).await.state, ErasureState::Completed);
-    assert_eq!(entry(ended).await.runs_left, Some(vec![]));
+    assert_eq!(entry(ended).await.runs_left, Some(RunsLeft::default()));
     assert_eq!(entry(away).await.state, ErasureState::Fenced);
     harness.clock.advance(ENDED_WITHIN);
     // As after a restart: nobody may have tried it in this hour.
@@ -178,7 +182,7 @@ async fn a_workspace_keeps_its_keys_until_its_runs_are_ended_or_an_hour_is_over(
     harness.clock.advance(TRIED_FOR);
     erase_due(app.clone()).await.unwrap();
     assert_eq!(entry(away).await.state, ErasureState::Completed);
-    assert_eq!(entry(away).await.runs_left, Some(vec![left]));
+    assert_eq!(entry(away).await.runs_left, Some(one(left)));
 }
 
 #[tokio::test]
@@ -193,14 +197,41 @@ async fn the_runs_that_were_not_ended_are_recorded_once() {
     client.execute(BEGUN, &[&left.run.0, &left.server.0, &workspace.0]).await.unwrap();
     erase_due(app.clone()).await.unwrap();
     // A node that has recorded it, and stops before the keys are erased.
-    app.keyring.ledger.note_runs_left(workspace.into(), &[left]).await.unwrap();
+    app.keyring.ledger.note_runs_left(workspace.into(), &one(left)).await.unwrap();
     client.execute("delete from working.run_tasks", &[]).await.unwrap();
 
-    app.keyring.ledger.note_runs_left(workspace.into(), &[]).await.unwrap();
+    app.keyring.ledger.note_runs_left(workspace.into(), &RunsLeft::default()).await.unwrap();
     erase_due(app.clone()).await.unwrap();
 
     let entry = app.keyring.ledger.entry(workspace.into()).await.unwrap().unwrap();
-    assert_eq!((entry.state, entry.runs_left), (ErasureState::Completed, Some(vec![left])));
+    assert_eq!((entry.state, entry.runs_left), (ErasureState::Completed, Some(one(left))));
+}
+
+#[tokio::test]
+async fn of_many_runs_that_were_not_ended_the_first_thousand_are_listed_and_all_counted() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let (ada, workspace) = (AccountId(app.ids.uuid()), WorkspaceId(app.ids.uuid()));
+    found(&app, workspace, ada).await;
+    delete(&app, workspace, ada, TimeDelta::zero()).await;
+    // 500 that were never launched come first.
+    let begun = "insert into working.run_tasks
+          (run_id, server_id, attempt, workspace_id, state, launched, queued_at)
+        select format('00000000-0000-0000-%s-%s', lpad(n::text, 4, '0'), repeat('7', 12))::uuid, $1, 1, $2,
+          'running', n > 500, clock_timestamp()
+        from generate_series(1, 2700) n";
+    let client = app.pool.get().await.unwrap();
+    client.execute(begun, &[&Uuid::from_u128(7), &workspace.0]).await.unwrap();
+    erase_due(app.clone()).await.unwrap();
+    harness.clock.advance(ENDED_WITHIN + TRIED_FOR);
+
+    erase_due(app.clone()).await.unwrap();
+
+    let entry = app.keyring.ledger.entry(workspace.into()).await.unwrap().unwrap();
+    let left = entry.runs_left.unwrap();
+    assert_eq!((left.count, left.listed.len()), (2200, 1000));
+    let first = "00000000-0000-0000-0501-777777777777".parse().unwrap();
+    assert_eq!(left.listed[0], RunLeft { run: RunId(first), server: ServerId(Uuid::from_u128(7)) });
 }
 
 #[tokio::test]
@@ -231,7 +262,7 @@ async fn after_a_restore_of_the_log_the_runs_of_a_fenced_workspace_are_ended_as_
     assert_eq!(count(&restored, ends).await, 1);
     harness.clock.advance(ENDED_WITHIN);
     erase_due(restored.clone()).await.unwrap();
-    assert_eq!(entry().await.runs_left, Some(vec![left]));
+    assert_eq!(entry().await.runs_left, Some(one(left)));
     assert_eq!(count(&restored, "select count(*) from working.run_tasks").await, 0);
 }
 

@@ -151,6 +151,19 @@ impl Attempt {
         }
     }
 
+    /// Finishes an attempt that was left, if its server says that it does not run.
+    pub(super) async fn look_for_left(&self) -> Result<Next, AttemptError> {
+        if !self.is_cancelled()
+            && let Ok(connection) = self.connect().await
+            && let Ok(state) = task::probe(&connection, &self.id).await
+            && state != TaskState::Running
+        {
+            self.clean_up(Some(&connection)).await;
+            return self.finish().await;
+        }
+        self.leave().await
+    }
+
     fn mark_recovered(&mut self) {
         self.task.lost = None;
         self.launched = true;

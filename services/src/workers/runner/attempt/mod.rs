@@ -120,7 +120,10 @@ impl Attempt {
             return self.finish().await;
         };
         if target.attempt != lease.attempt {
-            return if self.task.lost.is_some() { self.leave().await } else { self.finish().await };
+            return match self.task.lost {
+                Some(_) => self.look_for_left().await,
+                None => self.finish().await,
+            };
         }
         match target.stage {
             // Only a restore of the log leaves a lost task whose end is not in the log.
@@ -135,7 +138,7 @@ impl Attempt {
             Stage::Ended(Ending::Lost) if target.log.is_none() => {
                 self.recover_lost(requested, target).await
             }
-            Stage::Ended(Ending::Lost) => self.leave().await,
+            Stage::Ended(Ending::Lost) => self.look_for_left().await,
             Stage::Ended(_) => {
                 self.clean_up(None).await;
                 self.finish().await
@@ -188,7 +191,7 @@ impl Attempt {
         self.leave().await
     }
 
-    /// It may run still. Only the end of its workspace, which cancels it, has it looked for again.
+    /// It may run still. It is looked for again ever more seldom, and at the end of its workspace, which cancels it.
     async fn leave(&self) -> Result<Next, AttemptError> {
         if self.is_cancelled() {
             return Err(AttemptError::Erased);
