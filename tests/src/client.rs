@@ -61,6 +61,12 @@ impl Client {
         .await
     }
 
+    /// What is shown of a list that is answered once its reader has come to the end of the log: on a machine
+    /// that is busy it takes longer than a request waits.
+    pub async fn get_read(&self, path: &str) -> Answer {
+        self.get_at(path, 0).await
+    }
+
     pub async fn post(&self, path: &str, body: impl Serialize) -> Answer {
         self.call(Method::POST, path).json(body).send().await
     }

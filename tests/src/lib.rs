@@ -44,6 +44,6 @@ pub use server::TestServer;
 pub use smtp::{Behaviour, Smtp};
 pub use stall::StallWatch;
 pub use test_support::{
-    Databases, LIMIT, Proxy, ServerPair, SilentHost, Sshd, SshdOptions, databases, kill_postmaster,
-    sshd, until, until_within,
+    ClosedPort, Databases, LIMIT, Proxy, ServerPair, SilentHost, Sshd, SshdOptions, databases,
+    kill_postmaster, sshd, until, until_within,
 };

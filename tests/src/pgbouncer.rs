@@ -24,83 +24,89 @@ const ROLE: &str = "create role pooled login in role lethe_app;
 const SUPERVISE: &str =
     r#"exec 3<&0; "$@" 3<&- & child=$!; { read -r _ <&3; kill -9 $child; } & wait $child"#;
 
+/// The socket's name ends with it.
+const PORT: u16 = 6432;
+
 pub struct PgBouncer {
     child: Child,
-    port: u16,
+    /// Of the server that it is before.
+    server: PathBuf,
     user: String,
-    _folder: TempDir,
+    /// Of its socket: no other test can take that.
+    folder: TempDir,
 }
 
 impl PgBouncer {
     /// Before the server whose socket is in `server`, to which everybody is `user`. It keeps so many
     /// prepared statements of a client; 0: none, like a version before 1.21.
     pub async fn start(server: &Path, user: &str, prepared_max: u32) -> Self {
-        loop {
-            let mut started = Self::spawn(server, user, prepared_max);
-            if started.answers().await {
-                return started;
-            }
-        }
-    }
-
-    /// `false`: it has ended, since somebody else has taken its port meanwhile.
-    async fn answers(&mut self) -> bool {
-        let options = ConnectOptions { proxied: true, ..ConnectOptions::default() };
-        let url = self.url("postgres");
-        until("PgBouncer answers", async || {
-            let connected = connect_one(&url, &options).await;
-            if self.child.try_wait().unwrap().is_some() {
-                return Ok(false);
-            }
-            connected.map(|_| true)
-        })
-        .await
-    }
-
-    fn spawn(server: &Path, user: &str, prepared_max: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // It refuses to run as root, and only the server's account may enter its folder.
-        let owner = std::fs::metadata(server).unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let config = format!(
-            "[databases]\n* = host={} user={user}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-             listen_port = {}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n\
-             default_pool_size = 8\nmax_client_conn = 2000\n\
-             max_prepared_statements = {prepared_max}\n",
-            server.display(),
-            free.port()
-        );
-        let file = folder.path().join("pgbouncer.ini");
-        std::fs::write(&file, config).unwrap();
         // The server's account may not be able to enter the folder of the sources.
         let copy = folder.path().join("tool");
         let copied = Command::new("cp").arg("-rL").arg(tool()).arg(&copy).status().unwrap();
         assert!(copied.success(), "PgBouncer is missing: .ci/tools pgbouncer gets it");
-        let mut command = Command::new("sh");
-        command.args(["-c", SUPERVISE, "pgbouncer"]).arg(loader(&copy));
-        command.args(["--library-path", &libraries(&copy)]);
-        command.arg(copy.join("usr/sbin/pgbouncer")).arg(&file);
-        for path in [folder.path(), &file] {
-            std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid())).unwrap();
-        }
-        if std::fs::metadata("/proc/self").unwrap().uid() != owner.uid() {
-            command.uid(owner.uid()).gid(owner.gid());
-        }
-        command.current_dir(folder.path()).stdin(Stdio::piped());
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        Self { child, port: free.port(), user: user.to_owned(), _folder: folder }
+        let child = run(folder.path(), server, user, prepared_max);
+        let (server, user) = (server.to_owned(), user.to_owned());
+        let started = Self { child, server, user, folder };
+        started.answers().await;
+        started
+    }
+
+    /// Whoever is connected is cut off.
+    pub async fn restart(&mut self, prepared_max: u32) {
+        self.end();
+        self.child = run(self.folder.path(), &self.server, &self.user, prepared_max);
+        self.answers().await;
+    }
+
+    async fn answers(&self) {
+        let options = ConnectOptions { proxied: true, ..ConnectOptions::default() };
+        let url = self.url("postgres");
+        until("PgBouncer answers", async || connect_one(&url, &options).await.map(drop)).await;
     }
 
     /// A database of the server, through it.
     pub fn url(&self, database: &str) -> String {
-        format!("host=127.0.0.1 port={} user={} dbname={database}", self.port, self.user)
+        let (folder, user) = (self.folder.path().display(), &self.user);
+        format!("host='{folder}' port={PORT} user={user} dbname={database}")
     }
+
+    fn end(&mut self) {
+        drop(self.child.stdin.take());
+        self.child.wait().unwrap();
+    }
+}
+
+fn run(folder: &Path, server: &Path, user: &str, prepared_max: u32) -> Child {
+    // It refuses to run as root, and only the server's account may enter its folder.
+    let owner = std::fs::metadata(server).unwrap();
+    let config = format!(
+        "[databases]\n* = host={} user={user}\n[pgbouncer]\nlisten_addr =\nlisten_port = {PORT}\n\
+         unix_socket_dir = {}\nauth_type = any\npool_mode = transaction\n\
+         default_pool_size = 8\nmax_client_conn = 2000\n\
+         max_prepared_statements = {prepared_max}\n",
+        server.display(),
+        folder.display()
+    );
+    let (file, copy) = (folder.join("pgbouncer.ini"), folder.join("tool"));
+    std::fs::write(&file, config).unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", SUPERVISE, "pgbouncer"]).arg(loader(&copy));
+    command.args(["--library-path", &libraries(&copy)]);
+    command.arg(copy.join("usr/sbin/pgbouncer")).arg(&file);
+    for path in [folder, &file] {
+        std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid())).unwrap();
+    }
+    if std::fs::metadata("/proc/self").unwrap().uid() != owner.uid() {
+        command.uid(owner.uid()).gid(owner.gid());
+    }
+    command.current_dir(folder).stdin(Stdio::piped());
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 impl Drop for PgBouncer {
     fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        self.child.wait().unwrap();
+        self.end();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 use domain::privacy::EmailAddress;
-use test_support::SmallDisk;
+use test_support::{ClosedPort, SmallDisk};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -111,9 +111,8 @@ fn a_long_link_stands_on_one_line_as_it_is() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_has_certainly_not_taken_it() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("smtp://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let nobody = ClosedPort::new();
+    let url = format!("smtp://{}", nobody.address());
 
     let outcome = Transport::Smtp(url.parse().unwrap()).send(&letter()).await;
 

@@ -76,7 +76,8 @@ async fn a_reader_that_stands_still_is_started_again_and_goes_on() {
     let harness = LogHarness::new().await;
     add(&harness, STREAM, "ab").await;
 
-    let (readers, _, metrics) = read(&harness, Duration::from_secs(1)).await;
+    // What it does not hang in is over sooner, also on a busy machine.
+    let (readers, _, metrics) = read(&harness, Duration::from_secs(4)).await;
 
     harness.caught_up(&[NAME]).await;
     assert_eq!(metrics.reader_restarts.with_label_values(&[NAME]).get(), 1);

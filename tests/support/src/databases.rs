@@ -130,7 +130,7 @@ async fn start() -> Result<Server, TestingError> {
         fsync: false,
         scratch: true,
         // They may be in memory.
-        settings: ["max_connections=400", "max_wal_size=256MB"].map(str::to_owned).to_vec(),
+        settings: ["max_connections=1000", "max_wal_size=256MB"].map(str::to_owned).to_vec(),
         ..ClusterOptions::default()
     };
     copy_data(&bin, &dir).await?;

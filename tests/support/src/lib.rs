@@ -11,6 +11,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod closed_port;
 mod databases;
 mod locks;
 mod node;
@@ -23,6 +24,7 @@ pub mod sshd;
 mod until;
 mod vault;
 
+pub use closed_port::ClosedPort;
 pub use databases::{Databases, TestingError, databases, empty_database, is_hosted, server_folder};
 pub use locks::{until_waits_for_lock, waiting_for_lock};
 pub use node::{NodeHarness, TENANT, TestNode, export};

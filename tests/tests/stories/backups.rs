@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 use infra::postgres::binaries;
 use tests::{Installation, Person, until};
 
+use crate::command_line::is_copied;
+
 /// The default set-up, backed up in two ways before the day.
 struct Day {
     installation: Installation,
@@ -46,7 +48,7 @@ impl Day {
         .await;
         assert!(!installation.root_dir().join("root-1.key").exists());
         let carols_account = carol.register(&client).await;
-        until("the copy has Carol's keys", async || complete(&installation).await).await;
+        is_copied(&installation).await;
         assert!(lethe.stop().await.success());
         Self { installation, base, backup, ada, bob, carols_account }
     }
@@ -88,11 +90,6 @@ async fn noticed(installation: &Installation) -> bool {
     let noticed = "select count(*) from keyring.watermark where noticed_at is not null";
     let row = installation.keyring().await.query_one(noticed, &[]).await.unwrap();
     row.get::<_, i64>(0) == 1
-}
-
-async fn complete(installation: &Installation) -> Option<()> {
-    let looked = said(&installation.run(&["doctor"]).await);
-    looked.contains("the copy of the keyring has every change").then_some(())
 }
 
 fn base_backup(url: &str, to: &Path) {
@@ -215,7 +212,7 @@ async fn a_lost_keyring_comes_back_from_its_copy() {
     bob.settle(&lethe.client(), &installation).await;
     let backup = text(&installation.folder().join("events"));
     assert!(installation.run(&["backup", &backup]).await.status.success());
-    until("the copy has Bob's keys", async || complete(&installation).await).await;
+    is_copied(&installation).await;
     assert!(lethe.stop().await.success());
     let copies = installation.copy_dir();
     std::fs::create_dir(copies.join("lost+found")).unwrap();

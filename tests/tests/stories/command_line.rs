@@ -22,7 +22,7 @@ pub(crate) async fn done(installation: &Installation, words: &[&str]) -> String 
     succeeded(&installation.run(words).await)
 }
 
-fn succeeded(output: &Output) -> String {
+pub(crate) fn succeeded(output: &Output) -> String {
     let (code, out, errors) = printed(output);
     assert_eq!(code, Some(0), "{errors}");
     out
@@ -42,7 +42,7 @@ fn refusal(output: &Output) -> String {
 
 /// Runs `lethe erase`, and again while it is not known whether others depend on the account: then it has
 /// entered nothing.
-async fn erase(installation: &Installation, arguments: &[&str]) -> Output {
+pub(crate) async fn erase(installation: &Installation, arguments: &[&str]) -> Output {
     let words = [&["erase"][..], arguments].concat();
     until("it is known whether others depend on the account", async || {
         let output = installation.run(&words).await;
@@ -53,12 +53,22 @@ async fn erase(installation: &Installation, arguments: &[&str]) -> Output {
 }
 
 /// Waits until every reader has read everything.
-async fn are_read(installation: &Installation) {
+pub(crate) async fn are_read(installation: &Installation) {
     let pool = connect(&installation.log_url(), &ConnectOptions::default()).await.unwrap();
     until("every reader has read everything", async || {
         let readers = status(&pool).await.unwrap();
         let behind = readers.into_iter().find(|reader| reader.lag_events > 0);
         behind.map_or(Ok(()), |reader| Err((reader.name, reader.lag_events)))
+    })
+    .await;
+}
+
+/// Waits until the copy of the keyring has every key that there is now.
+pub(crate) async fn is_copied(installation: &Installation) {
+    until("the copy of the keyring is complete", async || {
+        let (_, said, _) = printed(&installation.run(&["doctor"]).await);
+        let is_complete = said.contains("the copy of the keyring has every change");
+        if is_complete { Ok(()) } else { Err(said) }
     })
     .await;
 }
@@ -74,7 +84,7 @@ async fn an_operators_token_opens_what_its_scope_says_until_it_is_revoked() {
     let id = said.split([' ', ',']).nth(1).unwrap().to_owned();
     let operator = lethe.client().bearing(&token);
 
-    operator.get("/v1/audit-events").await.expect(200);
+    operator.get_read("/v1/audit-events").await.expect(200);
     operator.get("/v1/admin/projections").await.expect(403);
     let listed = done(&installation, &["token", "list"]).await;
     assert!(listed.starts_with(&format!("{id}  audit  created ")), "{listed}");
@@ -197,6 +207,8 @@ async fn a_root_key_is_replaced_beside_a_node_that_goes_on_serving() {
 async fn the_doctor_says_what_an_erasure_does_not_reach() {
     let installation = Installation::private(&[]);
     let lethe = installation.node().await;
+    // It begins as the node does.
+    is_copied(&installation).await;
 
     let said = done(&installation, &["doctor"]).await;
 
@@ -313,12 +325,9 @@ async fn readers_and_api_run_apart() {
     let api = tests::TestServer::start(command).await;
     let ada = Person::named("ada");
 
-    let signed_in = ada.settle(&api.client(), &installation).await;
+    ada.settle(&api.client(), &installation).await;
 
-    until("the readers have come so far", async || {
-        (signed_in.get("/v1/me").await.status == 200).then_some(())
-    })
-    .await;
+    are_read(&installation).await;
     assert!(api.stop().await.success());
     worker.kill().unwrap();
     worker.wait().unwrap();

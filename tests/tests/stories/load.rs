@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
 use serde_json::json;
-use tests::{Answer, Client, LIMIT, until_within};
+use tests::{Answer, Client, until};
 use tokio::task::JoinHandle;
 use tokio_postgres::Client as Database;
 
@@ -66,22 +65,18 @@ impl Load {
 
     /// Until a request that was sent after this call is answered.
     pub async fn until_answered(&self) {
-        self.until_answered_within(LIMIT).await;
-    }
-
-    pub async fn until_answered_within(&self, limit: Duration) {
-        self.until_grown("it is answered", limit, &self.answered).await;
+        self.until_grown("it is answered", &self.answered).await;
     }
 
     /// Until a request that was sent after this call is put off.
     pub async fn until_put_off(&self) {
-        self.until_grown("it is put off", LIMIT, &self.refused).await;
+        self.until_grown("it is put off", &self.refused).await;
     }
 
-    async fn until_grown(&self, what: &str, limit: Duration, counter: &AtomicU32) {
+    async fn until_grown(&self, what: &str, counter: &AtomicU32) {
         // One may be under way.
         let before = counter.load(Ordering::Relaxed) + 1;
-        until_within(limit, what, async || {
+        until(what, async || {
             let ended = self.sending.is_finished();
             assert!(!ended, "a request was neither answered nor put off");
             counter.load(Ordering::Relaxed) > before

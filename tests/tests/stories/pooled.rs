@@ -8,7 +8,7 @@ use tests::{Installation, Person, PgBouncer, database_of, until};
 /// An installation whose requests go through `PgBouncer` as a role of their own.
 struct Pooled {
     installation: Installation,
-    _proxy: PgBouncer,
+    proxy: PgBouncer,
 }
 
 impl Pooled {
@@ -23,7 +23,7 @@ impl Pooled {
         let direct = own.log_url();
         let installation =
             own.and(&[("database_url", url.as_str()), ("direct_url", direct.as_str())]);
-        Self { installation, _proxy: proxy }
+        Self { installation, proxy }
     }
 
     /// What a start is refused with.
@@ -101,6 +101,31 @@ async fn a_proxy_that_loses_prepared_statements_is_refused() {
     let refused = pooled.refused().await;
 
     assert!(refused.contains("max_prepared_statements"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_restarted_so_that_it_loses_prepared_statements_makes_a_node_unready() {
+    let mut pooled = Pooled::new(100).await;
+    pooled.set().await;
+    pooled.end_sessions().await;
+    let lethe = pooled.installation.node().await;
+    let client = lethe.client();
+
+    pooled.proxy.restart(0).await;
+
+    until("it is not ready, and says why", async || {
+        let status = client.get("/readyz").await.status;
+        let reasons = lethe.readiness().await;
+        let lost = reasons["database"].as_str().unwrap().contains("prepared statement");
+        if status == 503 && lost { Ok(()) } else { Err(reasons) }
+    })
+    .await;
+    pooled.proxy.restart(100).await;
+    until("it is ready again", async || {
+        let answer = client.get("/readyz").await;
+        if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+    })
+    .await;
 }
 
 #[tokio::test]

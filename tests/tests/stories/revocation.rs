@@ -43,7 +43,8 @@ impl Session {
                     }
                     // Refused once is refused for good: a cache may not bring it back.
                     401 if closed.elapsed() > LIMIT + LIMIT / 5 => return last,
-                    401 => {}
+                    // 503: a busy machine was late to learn what is closed, and serves nobody until it knows.
+                    401 | 503 => {}
                     other => panic!("{other}"),
                 }
             }
@@ -74,6 +75,7 @@ async fn warm(sessions: &[Session]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_session_is_refused_on_two_nodes_within_a_second() {
+    let _alone = tests::alone().await;
     let installation = Installation::new().await;
     let nodes = [installation.node().await, installation.node().await];
     let [ada, bob, cleo] = ["ada", "bob", "cleo"].map(Person::named);

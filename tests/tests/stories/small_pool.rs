@@ -1,7 +1,7 @@
 //! A node with as few connections as may be set.
 
 use futures_util::future::join_all;
-use tests::{Installation, Person, create_workspace};
+use tests::{Installation, Person, create_workspace, until};
 
 const AT_ONCE: usize = 8;
 
@@ -20,7 +20,11 @@ async fn a_node_with_two_connections_serves_many_people_and_erases_them() {
     let codes = join_all(erasing.map(|(person, signed_in)| person.erase(signed_in))).await;
 
     assert_eq!(codes.len(), AT_ONCE);
-    client.get("/readyz").await.expect(200);
+    until("the node is ready", async || {
+        let answer = client.get("/readyz").await;
+        if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+    })
+    .await;
     for person in &people {
         person.try_sign_in(&client).await.expect(401);
     }

@@ -40,8 +40,12 @@ async fn a_node_alone_with_an_event_that_it_does_not_know_stands_still_and_says_
         if kept == ["audit_trail"] && left.len() > 10 { Ok(()) } else { Err(kept) }
     })
     .await;
-    let metrics = reqwest::get(harness.node.metrics()).await.unwrap().text().await.unwrap();
-    assert!(metrics.contains("lethe_reader_unknown_event{reader=\"mailer\"} 1"), "{metrics}");
+    until("it is measured", async || {
+        let metrics = reqwest::get(harness.node.metrics()).await.unwrap().text().await.unwrap();
+        let is_shown = metrics.contains("lethe_reader_unknown_event{reader=\"mailer\"} 1");
+        if is_shown { Ok(()) } else { Err(metrics) }
+    })
+    .await;
     let parked = operator.get("/v1/admin/parked-streams").await.expect(200).json();
     assert_eq!(parked["items"], Value::Array(Vec::new()));
 }

@@ -34,9 +34,11 @@ fn rules_and_dashboards_name_metrics_that_exist() {
 
 #[test]
 fn the_alerts_do_what_they_say() {
-    let checked = promtool(&["test", "rules", "infra/deploy/rules.test.yaml"], "");
+    let files = ["infra/deploy/rules.test.yaml", "infra/deploy/rules.days.test.yaml"];
 
-    assert!(checked.contains("SUCCESS"), "{checked}");
+    let checked = promtool(&[&["test", "rules"], &files[..]].concat(), "");
+
+    assert_eq!(checked.matches("SUCCESS").count(), files.len(), "{checked}");
 }
 
 /// The majors that follow a word.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use test_support::Vault;
+use test_support::{ClosedPort, Vault};
 
 use super::super::{
     RootErasure, RootFingerprint, RootHold, RootId, RootStoreError, RootVault, RootVaultOptions,
@@ -55,8 +55,9 @@ async fn whatever_vault_says_in_place_of_an_answer_is_shown_and_means_nothing() 
     let said = unread(&roots(&vault)).await;
     assert!(said.contains("status 503: Vault is sealed"), "{said}");
 
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let said = unread(&RootVault::open(options(&format!("http://{nobody}"))).unwrap()).await;
+    let nobody = ClosedPort::new();
+    let url = format!("http://{}", nobody.address());
+    let said = unread(&RootVault::open(options(&url)).unwrap()).await;
     assert!(said.contains("not reached: Connection refused"), "{said}");
 }
 

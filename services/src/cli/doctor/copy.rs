@@ -23,18 +23,23 @@ pub async fn look(keyring: &Keyring, config: &Config, findings: &mut Findings) {
             ),
         });
     };
-    let minutes = keyring.status().await.ok().and_then(|status| status.copy_seconds);
-    let minutes = minutes.map_or(f64::INFINITY, |seconds| seconds / 60.0);
+    let seconds = keyring.status().await.ok().and_then(|status| status.copy_seconds);
+    let minutes = seconds.map(|seconds| seconds / 60.0);
     let place = dir.display();
     match copy.is_complete().await {
         Ok(true) => findings.well(&format!("{place}: the copy of the keyring has every change")),
-        Ok(false) if minutes < MINUTES_MAX => {
+        Ok(false) if minutes.is_some_and(|minutes| minutes < MINUTES_MAX) => {
             findings.note(&format!("{place}: the copy of the keyring is being written"));
         }
-        Ok(false) => findings.wrong(&format!(
-            "{place}: the copy of the keyring was complete {minutes:.0} minutes ago: start `lethe \
-             serve`, or read in its log why it cannot be written"
-        )),
+        Ok(false) => {
+            let when = minutes.map_or_else(
+                || "when the copy of the keyring was complete is not known".to_owned(),
+                |minutes| format!("the copy of the keyring was complete {minutes:.0} minutes ago"),
+            );
+            findings.wrong(&format!(
+                "{place}: {when}: start `lethe serve`, or read in its log why it cannot be written"
+            ));
+        }
         Err(error) => findings.wrong(&error.to_string()),
     }
     if config.database_url.is_none()

@@ -144,9 +144,8 @@ async fn a_file_whose_mail_is_gone_is_swept() {
 #[tokio::test]
 async fn a_mail_server_that_is_not_there_yet_gets_the_mail_later_and_once() {
     let harness = Harness::new().await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("smtp://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let nobody = test_support::ClosedPort::new();
+    let url = format!("smtp://{}", nobody.address());
     let app =
         harness.node_with(Transport::Smtp(url.parse().unwrap()), &harness.databases.log_url).await;
     register(&app, "ada@example.org").await;

@@ -3,7 +3,7 @@
 
 mod accounts;
 mod batches;
-mod checks;
+pub mod checks;
 mod crash;
 mod email_index;
 mod erasures;

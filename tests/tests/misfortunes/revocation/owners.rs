@@ -5,6 +5,8 @@ use serde_json::json;
 use test_support::{until_waits_for_lock, waiting_for_lock};
 use tests::{Answer, Client, Harness, Person, problem, until};
 
+use crate::failpoints::checks::settled;
+
 /// Two hundred with `LETHE_LONG=1`.
 fn pairs() -> usize {
     if tests::long() { 200 } else { 50 }
@@ -105,6 +107,8 @@ async fn of_an_erasure_and_a_member_who_joins_the_second_is_refused() {
 
     for erasure_is_first in [true, false] {
         let accepts = json!({ "token": harness.invite("bob@example.org", "viewer").await });
+        // Nobody else appends any more: whoever waits is one of these two.
+        settled(&harness.installation, "a race").await;
         log.batch_execute("begin; select event_log.lock()").await.unwrap();
         let asks = async {
             if !erasure_is_first {

@@ -179,6 +179,11 @@ async fn a_person_sees_who_signed_in_and_who_tried_to() {
     let AccountHarness { anybody, ada, signed_in, .. } = &harness;
     let wrong = Person { password: "not the password of ada".to_owned(), ..ada.clone() };
     wrong.try_sign_in(anybody).await.expect(401);
+    // It is recorded after its answer.
+    until("the wrong password is recorded", async || {
+        harness.installation.events("account.login_failed").await.len() == 1
+    })
+    .await;
     let opened = ada.try_sign_in(anybody).await.expect(201);
     let bob = Person::named("bob");
     bob.register(anybody).await;

@@ -31,7 +31,11 @@ impl Fixture {
     async fn new() -> Self {
         let sshd = Sshd::start().unwrap();
         let allow = format!("127.0.0.1/32:{}", sshd.port());
-        let settings = [("egress_allow", allow.as_str()), ("monitor_seconds", "0")];
+        let settings = [
+            ("egress_allow", allow.as_str()),
+            ("monitor_seconds", "0"),
+            ("seat_lease_seconds", "3600"),
+        ];
         let installation = Installation::with(&settings).await;
         let node = installation.node().await;
         let ada = Tenant::settle(&installation, &node.client(), "ada", &sshd).await;

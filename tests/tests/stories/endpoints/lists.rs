@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{SecondsFormat, TimeDelta};
+use chrono::SecondsFormat;
 use infra::clock::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -51,17 +51,19 @@ impl Fixture {
         bob.post_once(&format!("{at}/seat-leases"), json!({})).await.expect(201);
         let operator = client.bearing(&installation.operator().await);
         installation.operator_with("audit").await;
-        until("no run goes on", async || {
-            let running = session.get(&format!("{at}/runs?state=running")).await.expect(200);
-            let queued = session.get(&format!("{at}/runs?state=queued")).await.expect(200);
-            running.json()["items"] == json!([]) && queued.json()["items"] == json!([])
-        })
-        .await;
+        for run in [&ada.things["run_id"], &ada.siblings["run_id"]] {
+            until("the run has ended", async || {
+                let shown = session.get(&format!("{at}/runs/{run}")).await.expect(200);
+                let goes_on = matches!(shown.field("/state").as_str(), "queued" | "running");
+                if goes_on { Err(shown.text()) } else { Ok(()) }
+            })
+            .await;
+        }
+        // Whatever was done before is in the log.
+        let until = Clock::system().now().to_rfc3339_opts(SecondsFormat::Micros, true);
         let head = "select max(position) from event_log.events";
         let head: i64 = installation.log().await.query_one(head, &[]).await.unwrap().get(0);
         let saying = |by: &Client| by.saying("Lethe-Min-Position", &head.to_string());
-        let now = Clock::system().now() + TimeDelta::milliseconds(1);
-        let until = now.to_rfc3339_opts(SecondsFormat::Micros, true);
         let ada = Tenant { session: saying(session), ..ada };
         Self { ada, operator: saying(&operator), until }
     }
@@ -135,7 +137,11 @@ async fn items(by: &Client, path: &str) -> (Vec<Value>, Option<String>) {
 async fn every_list_comes_page_by_page_in_each_of_its_orders() {
     let sshd = Sshd::start().unwrap();
     let allow = format!("127.0.0.1/32:{}", sshd.port());
-    let settings = [("egress_allow", allow.as_str()), ("monitor_seconds", "0")];
+    let settings = [
+        ("egress_allow", allow.as_str()),
+        ("monitor_seconds", "0"),
+        ("seat_lease_seconds", "3600"),
+    ];
     let installation = Installation::with(&settings).await;
     let node = installation.node().await;
     let client = node.client();

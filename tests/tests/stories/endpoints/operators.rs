@@ -1,7 +1,7 @@
 //! What an operator's token opens: the trail for each scope, and all else for the scope admin alone.
 
 use serde_json::json;
-use tests::Installation;
+use tests::{Installation, until};
 
 use super::operation::{document, fresh, operations};
 
@@ -20,8 +20,14 @@ async fn a_token_of_an_auditor_opens_the_trail_and_nothing_else_of_the_operators
     let (mut of_the_trail, mut others) = (0, 0);
     for operation in &operations {
         let path = operation.filled(|_| fresh());
+        // The trail is answered once its reader has come so far.
         let send = async |by: &tests::Client| {
-            by.call(operation.method.clone(), &path).json(json!({})).send().await.status
+            until("it is answered", async || {
+                let call = by.call(operation.method.clone(), &path);
+                let answer = call.json(json!({})).send().await;
+                if answer.status == 503 { Err(answer.text()) } else { Ok(answer.status) }
+            })
+            .await
         };
         let is_of_the_trail = path.starts_with("/v1/audit");
         let name = operation.name();

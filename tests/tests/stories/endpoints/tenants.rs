@@ -52,7 +52,8 @@ fn swapped<'a>(
 async fn whatever_is_another_tenants_is_not_there_and_nothing_tells_it_from_nothing() {
     let sshd = Sshd::start().unwrap();
     let allow = format!("127.0.0.1/32:{}", sshd.port());
-    let installation = Installation::with(&[("egress_allow", &allow)]).await;
+    let settings = [("egress_allow", allow.as_str()), ("seat_lease_seconds", "3600")];
+    let installation = Installation::with(&settings).await;
     let node = installation.node().await;
     let client = node.client();
     let ada = Tenant::settle(&installation, &client, "ada", &sshd).await;

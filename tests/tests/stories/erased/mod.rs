@@ -20,7 +20,7 @@ const ANSWERS: [&str; 6] = [
 async fn answers(lethe: &TestServer, operator: &Client, code: Option<&str>) -> Vec<u8> {
     let mut all = operator.get(&format!("/v1/erasures/{}", code.unwrap_or("none"))).await.body;
     for path in ANSWERS {
-        all.extend(operator.get(path).await.expect(200).body);
+        all.extend(operator.get_read(path).await.expect(200).body);
     }
     all.extend(Client::new("").get(lethe.metrics()).await.expect(200).body);
     all

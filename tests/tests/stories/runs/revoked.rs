@@ -40,7 +40,7 @@ impl Watcher {
     async fn ends(self, what: &str, ended: Answer) {
         let since = Clock::system().now();
         assert!((200..300).contains(&ended.status), "{what}: {}", ended.text());
-        let rest = tokio::time::timeout(Duration::from_secs(20), self.events.rest()).await;
+        let rest = tokio::time::timeout(tests::LIMIT, self.events.rest()).await;
         let rest = rest.unwrap_or_else(|_| panic!("{what}: the stream goes on"));
         assert!(rest.iter().all(|event| event.name != "end"), "{what}: the run ended it");
         let last = rest.iter().filter_map(read_at).max().unwrap_or(since);
@@ -106,7 +106,7 @@ async fn a_log_as_text_breaks_off_when_its_reader_may_not_read_it_any_more() {
     let _alone = tests::alone().await;
     let (harness, node) = RunHarness::new().await;
     let run = harness.start("head -c 30000000 /dev/zero | tr '\\0' a | fold -w 1000").await;
-    harness.ended(&run, Duration::from_mins(1)).await;
+    harness.ended(&run, tests::LIMIT).await;
     let path = harness.path(&harness.log_of(&run));
     let expires_at = Clock::system().now() + TimeDelta::days(1);
     let body = json!({ "name": "ci", "scopes": ["logs:read"], "expires_at": expires_at });

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use serde_json::json;
-use tests::{Installation, Person, results};
+use tests::{ClosedPort, Installation, Person, results};
 
 use super::{set_up, set_up_with};
 
@@ -33,12 +33,9 @@ async fn an_allowance_is_printed_at_the_start_and_a_wrong_one_refused() {
 #[tokio::test]
 async fn a_closed_port_and_a_silent_one_look_the_same() {
     let harness = set_up_with(&[("ssh_connect_seconds", "1"), ("monitor_seconds", "0")]).await;
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
-    let ports = [&silent, &closed].map(|listener| listener.local_addr().unwrap().port());
-    drop(closed);
+    let (silent, closed) = (TcpListener::bind("127.0.0.1:0").unwrap(), ClosedPort::new());
     let mut answers = Vec::new();
-    for port in ports {
+    for port in [silent.local_addr().unwrap().port(), closed.address().port()] {
         let server = harness.register_server(port, "deploy").await;
         answers.push(harness.try_check_server(&server).await);
     }

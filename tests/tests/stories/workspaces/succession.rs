@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tests::{Answer, Client, Harness, Person, problem, until};
 
 use super::tokens::issue_token;
-use crate::command_line::{done, refused};
+use crate::command_line::{done, erase, refused, succeeded};
 
 fn password(name: &str) -> Value {
     json!({ "password": Person::named(name).password })
@@ -207,8 +207,8 @@ async fn an_operator_appoints_an_owner_on_the_command_line() {
     assert_eq!(done(installation, &["workspace", "restricted"]).await, "");
     let why = refused(installation, &["workspace", "appoint", id, &bob_id]).await;
     assert!(why.contains("this workspace has an owner"), "{why}");
-    let erase = ["erase", &ada_id, "--grace-days", "0", "--leave-workspaces"];
-    done(installation, &erase).await;
+    let leaves = [ada_id.as_str(), "--grace-days", "0", "--leave-workspaces"];
+    succeeded(&erase(installation, &leaves).await);
     until("it is listed as restricted", async || {
         let listed = done(installation, &["workspace", "restricted"]).await;
         (listed.starts_with(&format!("{id}  since ")) && listed.ends_with("  members 1"))

@@ -141,7 +141,8 @@ mod tests {
                 connect,
                 appends_max,
                 waiting_max,
-                answer_within: Duration::from_millis(200),
+                // By then a question has reached a busy server, too.
+                answer_within: Duration::from_secs(2),
                 resend_for: Duration::ZERO,
                 watermark: Watermark::default(),
                 writes: Writes::new(metrics.log_writable.clone()),
