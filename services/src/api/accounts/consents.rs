@@ -119,9 +119,11 @@ async fn give(
     // What does not rest on consent has been refused.
     let of = PURPOSES.into_iter().find(|(_, of)| *of == purpose);
     let (name, purpose) = of.ok_or_else(unknown)?;
-    let row = account_row(&api, signed_in.account).await;
-    let read = row.map(|row| (row.version, ConsentTo::of(&row, name, purpose)));
-    Ok(shown_if_read(StatusCode::OK, &receipt, read))
+    let read = async {
+        let row = account_row(&api, signed_in.account).await?;
+        Ok((row.version, ConsentTo::of(&row, name, purpose)))
+    };
+    Ok(shown_if_read(StatusCode::OK, &receipt, read).await)
 }
 
 /// Withdraws consent.

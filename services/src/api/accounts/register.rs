@@ -114,11 +114,12 @@ async fn registered(
     (account, receipt): (AccountId, &Receipt),
     (email, name, username): Sent,
 ) -> HttpResponse {
-    let read = account_row(api, account).await.map(|row| {
-        let me = Me::registered((account, row.registered_at), email, name, username);
-        (receipt.version(), me)
-    });
-    created_if_read("/v1/me".to_owned(), receipt, read)
+    let read = async {
+        let registered_at = account_row(api, account).await?.registered_at;
+        let me = Me::registered((account, registered_at), email, name, username);
+        Ok((receipt.version(), me))
+    };
+    created_if_read("/v1/me".to_owned(), receipt, read).await
 }
 
 /// What a node of a former version has done for the same request.

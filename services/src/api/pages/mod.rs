@@ -27,8 +27,8 @@ use actix_web::{Error, Handler, HttpMessage, HttpRequest, HttpResponse, Route};
 use self::form::WayBack;
 use crate::api::ApiData;
 use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::deadline;
 use crate::api::http::problem::{Problem, ProblemKind};
-use crate::api::http::routes::ANSWER_WITHIN;
 
 const ACCOUNT: &str = "account";
 const ACCEPT_INVITATION: &str = "accept-invitation";
@@ -122,7 +122,7 @@ async fn as_page(
     next: middleware::Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let asked = request.request().clone();
-    let Ok(answer) = tokio::time::timeout(ANSWER_WITHIN, next.call(request)).await else {
+    let Some(answer) = deadline::in_time(next.call(request)).await else {
         let refused = refusal(&asked, &Problem::of(ProblemKind::TimedOut));
         return Ok(ServiceResponse::new(asked, refused));
     };
