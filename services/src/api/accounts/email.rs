@@ -131,7 +131,7 @@ async fn confirm(
     body: Body<LinkRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    Ok(done(&confirm_by(&link, &api, &caller, bytes).await?.1))
+    Ok(done(&confirm_by(&link, &api, &caller, bytes).await?))
 }
 
 /// What following the link does.
@@ -149,15 +149,14 @@ pub async fn confirm_by(
     api: &Api,
     caller: &Caller,
     bytes: Vec<u8>,
-) -> Result<(AccountId, Receipt), Problem> {
+) -> Result<Receipt, Problem> {
     let (account, confirms) = link.follow(api, &CONFIRMS).await?;
     let actor = Some(account.into());
     let mut request = caller.request(account.into(), caller.command(actor), actor, bytes);
     request.reservations = moved(api, account).await.map_err(over_with_account)?;
     let step = Step::new::<Account>(account.0, confirms);
     let outcome = api.app.executor.execute(&request, &[step]).await;
-    let receipt = outcome.map_err(|error| over_with_account(error.into()))?;
-    Ok((account, receipt))
+    outcome.map_err(|error| over_with_account(error.into()))
 }
 
 /// The address that the account is to have once its link is followed.

@@ -162,7 +162,7 @@ async fn verify(
     body: Body<LinkRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    Ok(done(&verify_by(&link, &api, &caller, bytes).await?.1))
+    Ok(done(&verify_by(&link, &api, &caller, bytes).await?))
 }
 
 /// What following the link does.
@@ -180,14 +180,13 @@ pub async fn verify_by(
     api: &Api,
     caller: &Caller,
     bytes: Vec<u8>,
-) -> Result<(AccountId, Receipt), Problem> {
+) -> Result<Receipt, Problem> {
     let (account, verifies) = link.follow(api, &VERIFIES).await?;
     let actor = Some(account.into());
     let request = caller.request(account.into(), caller.command(actor), actor, bytes);
     let step = Step::new::<Account>(account.0, verifies);
     let outcome = api.app.executor.execute(&request, &[step]).await;
-    let receipt = outcome.map_err(|error| over_with_account(error.into()))?;
-    Ok((account, receipt))
+    outcome.map_err(|error| over_with_account(error.into()))
 }
 
 /// Mails the link again; the earlier one no longer works.
