@@ -182,7 +182,8 @@ fn an_owner_requests_and_cancels_a_deletion_twice_in_a_day_at_most() {
 #[test]
 fn whoever_requests_and_cancels_keeps_no_other_owner_from_it() {
     let twice = [with_bob(Role::Owner), once(0), once(1)].concat();
-    for (own, is_kept) in [(&[][..], false), (&[1], false), (&[0, 1], true)] {
+    let cases: [(&[i64], bool); 3] = [(&[], false), (&[1], false), (&[0, 1], true)];
+    for (own, is_kept) in cases {
         let by_bob = Workspaces::with(()).given(twice.clone()).when(again(BOB, 2, own));
         if is_kept {
             by_bob.then_expect_error(WorkspaceError::RequestedTooOften(hour(24)));

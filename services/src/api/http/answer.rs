@@ -91,7 +91,7 @@ pub async fn if_read<V, E: Display>(read: impl Future<Output = Result<V, E>>) ->
         Some(Err(error)) => error.to_string(),
         None => "it took too long".to_owned(),
     };
-    tracing::warn!(why, "what was written is not shown: the answer says what is known");
+    tracing::warn!(%why, "what was written is not shown: the answer says what is known");
     None
 }
 

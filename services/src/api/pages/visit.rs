@@ -26,8 +26,8 @@ pub trait FormPage: 'static {
     async fn send(visit: &Visit<'_>) -> Result<Outcome, Problem>;
 
     /// Says that this was done. `None`: that needs no saying.
-    async fn done(_: &Visit<'_>, _: &str) -> Option<Page> {
-        None
+    fn done(_: &Visit<'_>, _: &str) -> impl Future<Output = Option<Page>> {
+        std::future::ready(None)
     }
 }
 
