@@ -67,12 +67,6 @@ impl Page {
         self
     }
 
-    #[must_use]
-    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
-        self
-    }
-
     /// A link of a former version may lead here.
     #[must_use]
     pub fn taking_old_links(mut self) -> Self {
