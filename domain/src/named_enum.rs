@@ -44,6 +44,7 @@ macro_rules! named_enum {
 mod tests {
     use serde::Serialize;
 
+    use crate::operator::Scope;
     use crate::run::RunState;
     use crate::seat::LimitCause;
     use crate::workspace::Role;
@@ -59,5 +60,6 @@ mod tests {
         same(Role::ALL, Role::as_str);
         same(RunState::ALL, RunState::as_str);
         same(LimitCause::ALL, LimitCause::as_str);
+        same(Scope::ALL, Scope::as_str);
     }
 }

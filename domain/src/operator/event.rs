@@ -6,14 +6,16 @@ use uuid::Uuid;
 
 use crate::AccountId;
 
-/// What an operator may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// Everything.
-    Admin,
-    /// Read the audit trail and export it.
-    Audit,
+crate::named_enum! {
+    /// What an operator may do.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Scope {
+        /// Everything.
+        Admin = "admin",
+        /// Read the audit trail and export it.
+        Audit = "audit",
+    }
 }
 
 impl Scope {

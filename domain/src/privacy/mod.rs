@@ -17,6 +17,7 @@ pub use personal::{AnyPersonal, Personal, Sealed};
 pub use value::{
     CommandLine, DeploymentStep, DeploymentSteps, EmailAddress, HostName, Invalid, IpAddress,
     Label, LoginName, PersonName, RunEnvironment, SecretText, TypedAddress, UserAgent, Username,
+    composed,
 };
 
 #[cfg(test)]

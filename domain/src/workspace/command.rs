@@ -75,8 +75,15 @@ pub enum WorkspaceCommand {
     /// The member's account has ended these tokens: others, which were issued since, stay. Changes
     /// nothing where they are revoked already.
     RevokeTokensOf { member: AccountId, ended: Vec<ApiTokenId> },
-    /// `due` is the end of the grace: at most 30 days from `now`. Refused within a day after two that were cancelled.
-    RequestDeletion { by: AccountId, now: DateTime<Utc>, due: DateTime<Utc> },
+    /// `due` is the end of the grace: at most 30 days from `now`. Refused within a day after two that were cancelled
+    /// and that `by` had requested, at those times (`requested_before`, as the caller has looked up), or after ten of
+    /// anybody.
+    RequestDeletion {
+        by: AccountId,
+        now: DateTime<Utc>,
+        due: DateTime<Utc>,
+        requested_before: Vec<DateTime<Utc>>,
+    },
     /// The grace ends at `due` already; where others are left, in an hour at the earliest.
     HastenDeletion { by: Hastening, now: DateTime<Utc>, due: DateTime<Utc> },
     /// Refused from the end of the grace on.

@@ -16,8 +16,10 @@ const GRACE_OF_OTHERS: TimeDelta = TimeDelta::hours(23);
 const HASTENED_MIN: TimeDelta = TimeDelta::hours(1);
 /// What nobody cancels, and nobody has asked for with a password, is kept as long as the law allows.
 const GRACE_OF_THE_LAST: TimeDelta = TimeDelta::days(ERASURE_DAYS_MAX);
-/// So many requests are cancelled within a day: all members are mailed each time, and the last mail has to be read.
-pub(super) const CANCELLED_MAX: usize = 2;
+/// So many requests of one owner are cancelled within a day, and so many of all: all members are mailed each time, and
+/// the last mail has to be read. Nobody alone keeps another owner from a request.
+const CANCELLED_OWN_MAX: usize = 2;
+pub(super) const CANCELLED_MAX: usize = 10;
 
 /// A requested deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +35,7 @@ impl LiveWorkspace {
         &self,
         by: AccountId,
         deletion: Deletion,
+        requested_before: &[DateTime<Utc>],
     ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         self.needs(by, Right::DeleteWorkspace)?;
         let Deletion { requested_at, due } = deletion;
@@ -42,12 +45,19 @@ impl LiveWorkspace {
         if self.was_shared && due < requested_at + GRACE_OF_OTHERS {
             return Err(WorkspaceError::GraceNeeded);
         }
-        if let [first, _] = self.cancelled.as_slice()
-            && requested_at < *first + DAY
-        {
-            return Err(WorkspaceError::RequestedTooOften(*first + DAY));
+        let all = self.cancelled_within_a_day(requested_at);
+        let own: Vec<_> = all.iter().copied().filter(|at| requested_before.contains(at)).collect();
+        for (cancelled, most) in [(own, CANCELLED_OWN_MAX), (all, CANCELLED_MAX)] {
+            if let Some(first) = cancelled.iter().rev().nth(most - 1) {
+                return Err(WorkspaceError::RequestedTooOften(*first + DAY));
+            }
         }
         Ok(vec![WorkspaceEvent::DeletionRequested { requested_at, due }])
+    }
+
+    /// When those were requested, within the day before `now`, that were cancelled: the earliest first.
+    pub fn cancelled_within_a_day(&self, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+        self.cancelled.iter().copied().filter(|requested_at| now < *requested_at + DAY).collect()
     }
 
     /// The day of the others is theirs: whoever requested the deletion does not shorten it, nor somebody whom they have

@@ -83,8 +83,8 @@ pub enum WorkspaceError {
     #[error("no deletion of this workspace has been requested: request it first")]
     DeletionNotRequested,
     #[error(
-        "the deletion was requested and cancelled twice within a day: nothing is deleted now, and from {0} on it can be \
-         requested again"
+        "the deletion was requested and cancelled too often within a day: nothing is deleted now, and from {0} on it can \
+         be requested again"
     )]
     RequestedTooOften(DateTime<Utc>),
     #[error("the deletion can no longer be cancelled: its grace ended at {0}")]

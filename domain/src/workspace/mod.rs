@@ -68,7 +68,7 @@ pub struct LiveWorkspace {
     pub tokens: BTreeMap<ApiTokenId, ApiToken>,
     /// A deletion that was requested and not cancelled.
     pub deletion: Option<Deletion>,
-    /// When those were requested that were cancelled last: two at most, the earlier one first.
+    /// When those were requested that were cancelled last: ten at most, the earliest first.
     pub cancelled: Vec<DateTime<Utc>>,
 }
 
@@ -202,8 +202,8 @@ impl LiveWorkspace {
             WorkspaceCommand::RevokeTokensOf { member, ended } => {
                 Ok(self.revoke_tokens_of(member, &ended))
             }
-            WorkspaceCommand::RequestDeletion { by, now, due } => {
-                self.request_deletion(by, Deletion { requested_at: now, due })
+            WorkspaceCommand::RequestDeletion { by, now, due, requested_before } => {
+                self.request_deletion(by, Deletion { requested_at: now, due }, &requested_before)
             }
             WorkspaceCommand::HastenDeletion { by, now, due } => self.hasten_deletion(by, now, due),
             WorkspaceCommand::CancelDeletion { by, now } => self.cancel_deletion(by, now),

@@ -1,5 +1,6 @@
 //! The log from a position on, page by page or as one stream; a missing position stops it.
 
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -99,21 +100,22 @@ impl<'a> Feed<'a> {
         found.collect()
     }
 
-    /// The newest events of these types in a stream, the newest first: at most `limit` of them before the
-    /// position `before`.
+    /// The newest events of these types in a stream, the newest first: at most `limit` of them. No event
+    /// without one of these `versions` is looked at.
     ///
     /// # Errors
     /// [`FeedError`].
     pub async fn newest_of(
         client: &PoolClient,
         (stream, types): (Uuid, &[&str]),
-        before: i64,
+        versions: Range<i64>,
         limit: i64,
     ) -> Result<Vec<Recorded>, FeedError> {
-        let values: [(&(dyn ToSql + Sync), Type); 4] = [
+        let values: [(&(dyn ToSql + Sync), Type); 5] = [
             (&stream, Type::UUID),
             (&types, Type::TEXT_ARRAY),
-            (&before, Type::INT8),
+            (&versions.start, Type::INT8),
+            (&versions.end, Type::INT8),
             (&limit, Type::INT8),
         ];
         let rows = client.query_typed(NEWEST_OF_STREAM, &values).await?;
@@ -204,5 +206,47 @@ mod tests {
 
         assert_eq!(at(&[]).await.unwrap(), 0);
         assert!(matches!(at(&[1, 26]).await, Err(FeedError::Hole { at: 26 })));
+    }
+
+    #[tokio::test]
+    async fn the_newest_of_a_stream_are_looked_for_among_the_versions_that_are_named_only() {
+        const EVENTS: i64 = 5_000;
+        let databases = databases().await.unwrap();
+        let owner = connect_one(&databases.log_url, &ConnectOptions::unlimited()).await.unwrap();
+        let stream = Uuid::from_u128(7);
+        let fill = format!(
+            "insert into event_log.events (position, tenant_id, stream_type, stream_id, version, event_id,
+              event_type, schema_version, data, subjects, recorded_at)
+            select n, '{stream}', 'tally', '{stream}', n, gen_random_uuid(),
+              case when n in (7, 9) then 'tally.reset' else 'tally.added' end, 1, '{{}}', '{{}}', now()
+            from generate_series(1, {EVENTS}) n; analyze event_log.events"
+        );
+        owner.batch_execute(&fill).await.unwrap();
+        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+        let client = pool.get().await.unwrap();
+        let newest = async |versions, limit| {
+            let found = Feed::newest_of(&client, (stream, &["tally.reset"]), versions, limit).await;
+            found.unwrap().iter().map(Recorded::version).collect::<Vec<_>>()
+        };
+
+        assert_eq!(newest(0..i64::MAX, 1).await, [9]);
+        assert_eq!(newest(7..9, 9).await, [7]);
+        assert!(newest(10..i64::MAX, 9).await.is_empty());
+
+        let walked = async |after: i64| {
+            let of = format!("'{stream}', '{{tally.reset}}', {after}, {}, 1", i64::MAX);
+            let name = format!("newest_{after}");
+            let prepare = format!("prepare {name} (uuid, text[], bigint, bigint, bigint) as ");
+            owner.batch_execute(&(prepare + NEWEST_OF_STREAM)).await.unwrap();
+            let explain = format!("explain (analyze, costs off) execute {name} ({of})");
+            let plan = owner.query(&explain, &[]).await.unwrap();
+            let lines = plan.iter().map(|row| row.get::<_, String>(0));
+            let removed = lines.filter_map(|line| {
+                line.split_once("Rows Removed by Filter: ")?.1.parse::<i64>().ok()
+            });
+            removed.sum::<i64>()
+        };
+        assert!(walked(0).await > EVENTS / 2, "the control");
+        assert!(walked(EVENTS - 10).await <= 11);
     }
 }

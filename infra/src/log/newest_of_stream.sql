@@ -1,5 +1,5 @@
 select position from event_log.events
-where stream_id = $1 and event_type = any ($2) and position < $3
+where stream_id = $1 and event_type = any ($2) and version >= $3 and version < $4
   and position >= coalesce((select position from event_log.streams where stream_id = $1), 0)
 order by version desc
-limit $4
+limit $5

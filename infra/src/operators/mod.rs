@@ -90,7 +90,7 @@ impl Operators {
         name: Option<&str>,
     ) -> Result<bool, PgError> {
         let OperatorToken { id, scope, expires_at } = token;
-        let (scope, now, hash) = (scope_name(*scope), self.clock.now(), hash.as_bytes());
+        let (scope, now, hash) = (scope.as_str(), self.clock.now(), hash.as_bytes());
         let values: [&(dyn ToSql + Sync); 6] = [&id.0, &hash, &scope, &now, expires_at, &name];
         Ok(execute(&self.pool, INSERT, &values).await? == 1)
     }
@@ -145,13 +145,6 @@ fn listed(row: &Row) -> Result<ListedOperatorToken, PgError> {
 }
 
 fn scope_named(name: &str) -> Result<Scope, PgError> {
-    let scope = [Scope::Admin, Scope::Audit].into_iter().find(|scope| scope_name(*scope) == name);
-    scope.ok_or_else(|| PgError::Database("the scope of an operator's token is damaged".to_owned()))
-}
-
-const fn scope_name(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Admin => "admin",
-        Scope::Audit => "audit",
-    }
+    let damaged = || PgError::Database("the scope of an operator's token is damaged".to_owned());
+    Scope::parse(name).ok_or_else(damaged)
 }

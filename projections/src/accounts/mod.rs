@@ -10,7 +10,6 @@ use infra::log::{Json, Poison, Projection, Recorded, Row};
 use infra::postgres::{PgError, Pool};
 use uuid::Uuid;
 
-const FIND: &str = include_str!("find.sql");
 const FIND_ALL: &str = include_str!("find_all.sql");
 
 /// The events that end a change of address, by the table of the account.
@@ -216,15 +215,6 @@ impl Account {
             | AccountEvent::ErasureBackupProven {} => {}
         }
     }
-}
-
-/// # Errors
-/// The database does not answer.
-pub async fn by_id(pool: &Pool, account: AccountId) -> Result<Option<Account>, PgError> {
-    let client = pool.get().await?;
-    let find = client.prepare_cached(FIND).await?;
-    let row = client.query_opt(&find, &[&account.0]).await?;
-    Ok(row.as_ref().map(Account::read).transpose()?)
 }
 
 /// Those of the accounts that are there, in no order.

@@ -8,7 +8,6 @@ use infra::log::{Json, Poison, Projection, Recorded};
 use infra::postgres::{PgError, Pool, TimeOrder, TimePlace};
 use uuid::Uuid;
 
-const LIST_MINE: &str = include_str!("list_mine.sql");
 const JOINED_NEWEST: &str = concat!(
     include_str!("list_joined.sql"),
     "order by m.joined_at desc, m.workspace_id desc limit $7"
@@ -101,23 +100,6 @@ pub struct Mine {
     pub is_unread: bool,
     /// Nobody owns it, and it is not being deleted.
     pub restricted: bool,
-}
-
-/// The account's workspaces that are not deleted, in the order of `workspace_id`, from after one.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn mine(
-    pool: &Pool,
-    account: AccountId,
-    after: Option<WorkspaceId>,
-    limit: i64,
-) -> Result<Vec<Mine>, PgError> {
-    let client = pool.get().await?;
-    let list = client.prepare_cached(LIST_MINE).await?;
-    let after = after.map(|workspace| workspace.0);
-    let rows = client.query(&list, &[&account.0, &after, &limit]).await?;
-    rows.iter().map(Mine::read).collect()
 }
 
 /// The account's workspaces that are not deleted, all or those in which it has a role, by when it joined them: at

@@ -6,5 +6,3 @@ where tenant_id = $1
   and ($6::text is null or state = $6)
   and ($7::uuid is null or on_servers::jsonb ? $7::text)
   and ($8::uuid is null or requested_by = $8)
-  and ($9::timestamptz is null or requested_at >= $9)
-  and ($10::timestamptz is null or requested_at < $10)

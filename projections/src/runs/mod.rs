@@ -7,15 +7,24 @@ use cqrs_es::Aggregate;
 use domain::privacy::{DeploymentConfig, Field, RunCommand, sealed_bytes};
 use domain::run::{self, RunEvent, RunState, Work};
 use domain::{ActorId, DeploymentId, Event, RunId, ServerId, TenantId, WorkspaceId};
-use infra::log::{Json, Poison, Projection, Recorded, Row, ToSql, Type};
-use infra::postgres::{PgError, Pool, TimeOrder, TimePlace};
+use infra::log::{Json, Poison, Projection, Recorded, Row, SqlRow, ToSql, Type};
+use infra::postgres::{PgError, Pool, PoolClient, TimeOrder, TimePlace};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-const FIND: &str = include_str!("find.sql");
 const LIST_NEWEST: &str =
-    concat!(include_str!("list.sql"), "order by requested_at desc, run_id desc limit $11");
+    concat!(include_str!("list.sql"), "order by requested_at desc, run_id desc limit $9");
 const LIST_OLDEST: &str =
-    concat!(include_str!("list.sql"), "order by requested_at, run_id limit $11");
+    concat!(include_str!("list.sql"), "order by requested_at, run_id limit $9");
+const WALK_NEWEST: &str = concat!(
+    include_str!("walk.sql"),
+    "order by requested_at desc, run_id desc offset $6 - 1 limit 2"
+);
+const WALK_OLDEST: &str =
+    concat!(include_str!("walk.sql"), "order by requested_at, run_id offset $6 - 1 limit 2");
+
+/// So many runs are looked through for a page of those that a filter lets through: no index has them.
+const WALKED_MAX: i64 = 10_000;
 
 pub struct Runs;
 
@@ -158,19 +167,6 @@ impl Run {
     }
 }
 
-/// # Errors
-/// The database does not answer.
-pub async fn by_id(
-    pool: &Pool,
-    workspace: WorkspaceId,
-    run: RunId,
-) -> Result<Option<Run>, PgError> {
-    let client = pool.get().await?;
-    let find = client.prepare_cached(FIND).await?;
-    let row = client.query_opt(&find, &[&run.0, &workspace.0]).await?;
-    Ok(row.as_ref().map(Run::read).transpose()?)
-}
-
 /// Which runs to list; what is `None` excludes nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -184,7 +180,22 @@ pub struct Filter {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// A workspace's runs, at most `limit` of them after `last`.
+impl Filter {
+    /// Whether there may be runs between the two that are listed and are not to be shown.
+    const fn passes_over(&self) -> bool {
+        self.state.is_some() || self.server.is_some() || self.requester.is_some()
+    }
+}
+
+/// Some runs of a workspace.
+pub struct FoundRuns {
+    pub runs: Vec<Run>,
+    /// The last run that was looked at, where more come after it.
+    pub end: Option<TimePlace>,
+}
+
+/// A workspace's runs, at most `limit` of them after `last`. Where the filter may pass over many, only the next 10,000
+/// are looked at.
 ///
 /// # Errors
 /// The database does not answer.
@@ -194,13 +205,25 @@ pub async fn page(
     filter: &Filter,
     (order, last): (TimeOrder, Option<TimePlace>),
     limit: i64,
-) -> Result<Vec<Run>, PgError> {
+) -> Result<FoundRuns, PgError> {
     let client = pool.get().await?;
-    let (from, to) = order.between(last);
+    let (mut from, mut to) = order.between(last);
+    from = filter.since.map_or(from, |since| from.max((since, Uuid::nil())));
+    to = filter.until.map_or(to, |until| to.min((until, Uuid::nil())));
+    let mut end = None;
+    if filter.passes_over()
+        && let Some(walked) = walk(&client, workspace, order, (from, to)).await?
+    {
+        end = Some(walked.last);
+        match order {
+            TimeOrder::Newest => from = walked.behind,
+            TimeOrder::Oldest => to = walked.behind,
+        }
+    }
     let (state, server) =
         (filter.state.map(RunState::as_str), filter.server.map(|server| server.0));
     let requester = filter.requester.map(|requester| requester.0);
-    let values: [(&(dyn ToSql + Sync), Type); 11] = [
+    let values: [(&(dyn ToSql + Sync), Type); 9] = [
         (&workspace.0, Type::UUID),
         (&from.0, Type::TIMESTAMPTZ),
         (&from.1, Type::UUID),
@@ -209,11 +232,39 @@ pub async fn page(
         (&state, Type::TEXT),
         (&server, Type::UUID),
         (&requester, Type::UUID),
-        (&filter.since, Type::TIMESTAMPTZ),
-        (&filter.until, Type::TIMESTAMPTZ),
         (&limit, Type::INT8),
     ];
     // Planned anew each time: the index serves a page whose limit and bounds are known.
     let rows = client.query_typed(order.of(LIST_NEWEST, LIST_OLDEST), &values).await?;
-    rows.iter().map(|row| Ok(Run::read(row)?)).collect()
+    let runs: Result<Vec<Run>, PgError> = rows.iter().map(|row| Ok(Run::read(row)?)).collect();
+    Ok(FoundRuns { runs: runs?, end })
+}
+
+/// Where a walk of [`WALKED_MAX`] runs ends.
+struct Walked {
+    /// The last of them.
+    last: TimePlace,
+    /// The one that comes after it.
+    behind: TimePlace,
+}
+
+/// `None`: there are no more than that.
+async fn walk(
+    client: &PoolClient,
+    workspace: WorkspaceId,
+    order: TimeOrder,
+    (from, to): (TimePlace, TimePlace),
+) -> Result<Option<Walked>, PgError> {
+    let values: [(&(dyn ToSql + Sync), Type); 6] = [
+        (&workspace.0, Type::UUID),
+        (&from.0, Type::TIMESTAMPTZ),
+        (&from.1, Type::UUID),
+        (&to.0, Type::TIMESTAMPTZ),
+        (&to.1, Type::UUID),
+        (&WALKED_MAX, Type::INT8),
+    ];
+    let rows = client.query_typed(order.of(WALK_NEWEST, WALK_OLDEST), &values).await?;
+    let place = |row: &SqlRow| Ok::<_, PgError>((row.try_get(0)?, row.try_get(1)?));
+    let [last, behind] = rows.as_slice() else { return Ok(None) };
+    Ok(Some(Walked { last: place(last)?, behind: place(behind)? }))
 }

@@ -5,11 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::seat::SeatEvent;
 use domain::{AccountId, ActorId, EventId, LeaseId, WorkspaceId};
-use infra::log::{Json, Poison, Projection, Recorded, Row};
-use infra::postgres::{PgError, Pool};
+use infra::log::{Json, Poison, Projection, Recorded};
 use serde::{Deserialize, Serialize};
-
-const FIND: &str = include_str!("find.sql");
 
 pub struct SeatPools;
 
@@ -95,16 +92,4 @@ impl Projection for SeatPools {
         }
         Ok(())
     }
-}
-
-/// # Errors
-/// The database does not answer.
-pub async fn of_workspace(
-    pool: &Pool,
-    workspace: WorkspaceId,
-) -> Result<Option<SeatPool>, PgError> {
-    let client = pool.get().await?;
-    let find = client.prepare_cached(FIND).await?;
-    let row = client.query_opt(&find, &[&workspace.0]).await?;
-    Ok(row.as_ref().map(SeatPool::read).transpose()?)
 }

@@ -9,7 +9,6 @@ use infra::postgres::{PgError, Pool, TimeOrder, TimePlace};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-const FIND: &str = include_str!("find.sql");
 const LIST_NEWEST: &str =
     concat!(include_str!("list_open.sql"), "order by opened_at desc, session_id desc limit $7");
 const LIST_OLDEST: &str =
@@ -110,15 +109,6 @@ fn decode<T: DeserializeOwned>(event: &Recorded) -> Result<T, Poison> {
 fn sealed<F: Field>(event: &Recorded) -> Result<Vec<u8>, Poison> {
     let missing = || Poison::Unfit(format!("{} is not in its row", F::DECLARATION.name));
     sealed_bytes::<F>(event.sealed()).map(<[u8]>::to_vec).ok_or_else(missing)
-}
-
-/// # Errors
-/// The database does not answer.
-pub async fn by_id(pool: &Pool, session: SessionId) -> Result<Option<Session>, PgError> {
-    let client = pool.get().await?;
-    let find = client.prepare_cached(FIND).await?;
-    let row = client.query_opt(&find, &[&session.0]).await?;
-    Ok(row.as_ref().map(Session::read).transpose()?)
 }
 
 /// An account's open sessions, all or those of a kind, at most `limit` of them after `last`.

@@ -151,6 +151,8 @@ pub struct RestrictedWorkspace {
     pub workspace: WorkspaceId,
     pub since: DateTime<Utc>,
     pub members: i64,
+    /// Of its stream: the `ETag`.
+    pub version: i64,
 }
 
 /// The restricted workspaces that are not being deleted, the longest restricted first, from after one.
@@ -168,7 +170,8 @@ pub async fn restricted(
     let rows = client.query(&list, &[&since, &id, &limit]).await?;
     let read = |row: &tokio_postgres::Row| {
         let (workspace, since) = (WorkspaceId(row.try_get(0)?), row.try_get(1)?);
-        Ok(RestrictedWorkspace { workspace, since, members: row.try_get(2)? })
+        let (members, version) = (row.try_get(2)?, row.try_get(3)?);
+        Ok(RestrictedWorkspace { workspace, since, members, version })
     };
     rows.iter().map(read).collect()
 }

@@ -10,8 +10,10 @@ use domain::session::{CloseReason, SessionEvent};
 use domain::{LeaseId, SessionId, TenantId, WorkspaceId};
 use infra::log::{Reader, Recorded};
 use infra::postgres::TimeOrder;
+use projections::accounts::Accounts;
 use projections::audit_trail::{self, Filter};
-use projections::{accounts, seat_pools, sessions};
+use projections::seat_pools::{self, SeatPools};
+use projections::sessions::{self, Sessions};
 use uuid::Uuid;
 
 const ALL: &[&str] = &["accounts", "sessions", "audit_trail"];
@@ -33,7 +35,7 @@ async fn an_account_shows_what_its_events_have_told() {
     let readers = harness.read(projections::all()).await;
     harness.caught_up(ALL).await;
 
-    let shown = accounts::by_id(&harness.pool, id).await.unwrap().unwrap();
+    let shown = harness.row::<Accounts>(id).await.unwrap();
     assert_eq!(shown.version, 5);
     assert_eq!(shown.email, Some(bytes("email 2")));
     assert!(shown.email_verified);
@@ -58,7 +60,7 @@ async fn a_username_that_is_removed_is_not_shown() {
     let readers = harness.read(projections::all()).await;
     harness.caught_up(ALL).await;
 
-    let shown = accounts::by_id(&harness.pool, id).await.unwrap().unwrap();
+    let shown = harness.row::<Accounts>(id).await.unwrap();
     assert_eq!((shown.version, shown.username), (2, None));
     assert_eq!(shown.name, Some(bytes("name 2")));
     readers.stop().await;
@@ -76,7 +78,7 @@ async fn an_erased_account_keeps_ids_and_times_only() {
     let readers = harness.read(projections::all()).await;
     harness.caught_up(ALL).await;
 
-    let shown = accounts::by_id(&harness.pool, id).await.unwrap().unwrap();
+    let shown = harness.row::<Accounts>(id).await.unwrap();
     assert_eq!((shown.email, shown.name, shown.username), (None, None, None));
     assert_eq!(shown.erased_at, Some(time(3)));
     assert_eq!(shown.erasure_due, Some(time(8)));
@@ -108,8 +110,7 @@ async fn open_sessions_are_listed_newest_first_and_page_by_page() {
         assert_eq!(shown(&list(None, reached, 2).await), ids[2..]);
         assert!(list(Some("client"), None, 2).await.is_empty());
     }
-    let closed = sessions::by_id(&harness.pool, SessionId(Uuid::from_u128(2))).await.unwrap();
-    let closed = closed.unwrap();
+    let closed = harness.row::<Sessions>(SessionId(Uuid::from_u128(2))).await.unwrap();
     assert_eq!(closed.close_reason.as_deref(), Some("signed_out"));
     assert_eq!((closed.kind.as_str(), closed.ip), ("browser", bytes("ip")));
     assert_eq!(closed.closed_at, Some(time(5)));
@@ -136,8 +137,7 @@ async fn a_seat_pool_shows_its_limit_with_the_cause_and_who_holds_a_seat() {
     let readers = harness.read(projections::all()).await;
     harness.caught_up(&["seat_pools"]).await;
 
-    let shown =
-        seat_pools::of_workspace(&harness.pool, WorkspaceId(stream)).await.unwrap().unwrap();
+    let shown = harness.row::<SeatPools>(WorkspaceId(stream)).await.unwrap();
     assert_eq!((shown.seat_limit, shown.limit_cause.as_str()), (2, "admin"));
     assert_eq!((shown.limit_position, shown.limit_set_at), (3, time(3)));
     let held = seat_pools::Lease { lease_id: third, fence: 3, acquired_at: time(2) };

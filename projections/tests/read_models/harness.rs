@@ -8,7 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::{Field, Personal, Sealed, take_apart};
 use domain::{AccountId, Event, SealedId};
 use infra::log::watermark::Watermark;
-use infra::log::{Projection, ReadPositions, Reader, ReaderOptions, Readers, RowLookups, status};
+use infra::log::{
+    Projection, ReadPositions, Reader, ReaderOptions, Readers, Row, RowLookups, Value, status,
+};
 use infra::metrics::Metrics;
 use infra::postgres::{ConnectOptions, Pool, connect, connect_one};
 use test_support::{Databases, LIMIT, databases, until};
@@ -103,6 +105,17 @@ impl LogHarness {
                 .all(|name| status.iter().any(|it| it.name == *name && it.position == self.head()))
         })
         .await;
+    }
+
+    /// The row of a key, as its reader has written it.
+    pub async fn row<P: Projection>(&self, key: P::Key) -> Option<P::Row> {
+        let columns = P::Row::columns();
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let version = if P::VERSION == 1 { String::new() } else { format!("_v{}", P::VERSION) };
+        let (columns, table) = (names.join(", "), format!("{}{version}", P::NAME));
+        let find = format!("select {columns} from read_models.{table} where {} = $1", names[0]);
+        let found = self.admin.query_opt(&find, &[key.sql()]).await.unwrap();
+        found.map(|row| P::Row::read(&row).unwrap())
     }
 
     pub async fn count(&self, sql: &str) -> i64 {

@@ -49,7 +49,7 @@ fn lists() -> [List; 3] {
             ),
             statement: include_str!("../../src/runs/list.sql"),
             order: ["requested_at", "run_id"],
-            filters: "null, null, null, null, null",
+            filters: "null, null, null",
         },
         List {
             table: of(servers, Servers::TABLE, Servers::INDEXES),

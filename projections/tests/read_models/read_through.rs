@@ -9,7 +9,7 @@ use domain::seat::{LimitCause, SeatEvent};
 use domain::{LeaseId, RunId, ServerId, WorkspaceId};
 use infra::log::{Projection, Row, read_through};
 use infra::postgres::{ConnectOptions, connect, connect_one};
-use projections::accounts::{self, Account, Accounts};
+use projections::accounts::{Account, Accounts};
 use projections::runs::Runs;
 use projections::seat_pools::SeatPools;
 use test_support::{LIMIT, until, until_waits_for_lock};
@@ -44,7 +44,7 @@ async fn what_no_reader_has_come_to_is_read() {
     harness.record("account", id.0, registered(2)).await;
     harness.record("account", account(3).0, registered(3)).await;
 
-    assert!(accounts::by_id(&harness.pool, id).await.unwrap().is_none());
+    assert!(harness.row::<Accounts>(id).await.is_none());
     let first = read(&harness, 2).await.unwrap();
     assert_eq!((first.version, first.position, first.name), (1, 1, Some(bytes("name 2"))));
 
@@ -56,7 +56,7 @@ async fn what_no_reader_has_come_to_is_read() {
     harness.record("account", account(3).0, AccountEvent::EmailVerified {}).await;
     harness.record("account", id.0, AccountEvent::EmailVerified {}).await;
 
-    assert_eq!(accounts::by_id(&harness.pool, id).await.unwrap().unwrap().version, 1);
+    assert_eq!(harness.row::<Accounts>(id).await.unwrap().version, 1);
     let changed = read(&harness, 2).await.unwrap();
     assert_eq!((changed.version, changed.position, changed.email_verified), (3, 5, true));
     assert_eq!(changed.name, Some(bytes("rectified")));

@@ -1,11 +1,12 @@
 //! What the projection of runs makes of events.
 
 use crate::harness::{LogHarness, bytes, sealed, time};
+use chrono::TimeDelta;
 use domain::privacy::{self, Personal};
 use domain::run::{Digest, LogSeal, RunEvent, RunState, StreamSeal, Work};
 use domain::{AccountId, RunId, ServerId, WorkspaceId};
 use infra::postgres::TimeOrder;
-use projections::runs::{Filter, by_id, page};
+use projections::runs::{Filter, Runs, page};
 use uuid::Uuid;
 
 const RUN: Uuid = Uuid::from_u128(7);
@@ -45,7 +46,7 @@ async fn a_run_shows_how_far_it_is_on_each_server() {
 
     // The harness's streams are their own tenants.
     let workspace = WorkspaceId(RUN);
-    let run = by_id(&harness.pool, workspace, RunId(RUN)).await.unwrap().unwrap();
+    let run = harness.row::<Runs>(RunId(RUN)).await.unwrap();
     assert_eq!((run.state.as_str(), run.version), ("running", 8));
     assert_eq!(run.work, bytes("make"));
     let targets = &run.run.0.requested().unwrap().targets;
@@ -62,9 +63,57 @@ async fn a_run_shows_how_far_it_is_on_each_server() {
     ] {
         let filter = Filter { state, server, ..Filter::default() };
         let listed = page(&harness.pool, workspace, &filter, (TimeOrder::Newest, None), 10).await;
-        assert_eq!(listed.unwrap().len(), count);
+        assert_eq!(listed.unwrap().runs.len(), count);
     }
-    let stranger = WorkspaceId(Uuid::from_u128(8));
-    assert!(by_id(&harness.pool, stranger, RunId(RUN)).await.unwrap().is_none());
+    let (stranger, all) = (WorkspaceId(Uuid::from_u128(8)), Filter::default());
+    let listed = page(&harness.pool, stranger, &all, (TimeOrder::Newest, None), 10).await;
+    assert!(listed.unwrap().runs.is_empty());
     readers.stop().await;
+}
+
+/// Runs of the workspace that nobody looks for, one a second after the one that was requested.
+const OTHERS: &str = "
+    insert into read_models.runs (run_id, tenant_id, work, state, run, on_servers, requested_at, version, position)
+    select md5(n::text)::uuid, tenant_id, '', 'lost', '{}', '{}', requested_at + n * interval '1 second', 1, 1
+    from read_models.runs, generate_series(1, 25000) n;
+    analyze read_models.runs";
+
+#[tokio::test]
+async fn a_page_of_those_that_a_filter_lets_through_looks_at_so_many_runs_and_goes_on_behind_them()
+{
+    let harness = LogHarness::new().await;
+    harness.record("run", RUN, requested()).await;
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(&["runs"]).await;
+    readers.stop().await;
+    harness.admin.batch_execute(OTHERS).await.unwrap();
+    let workspace = WorkspaceId(RUN);
+    let found = async |filter: &Filter, order, last| {
+        page(&harness.pool, workspace, filter, (order, last), 10).await.unwrap()
+    };
+    let queued = Filter { state: Some(RunState::Queued), ..Filter::default() };
+    let at = |seconds: i64| time(1) + TimeDelta::seconds(seconds);
+
+    let mut ends = vec![];
+    let mut last = None;
+    loop {
+        let page = found(&queued, TimeOrder::Newest, last).await;
+        ends.push((page.runs.len(), page.end.map(|(requested_at, _)| requested_at)));
+        last = page.end;
+        if last.is_none() {
+            break;
+        }
+    }
+    assert_eq!(ends, [(0, Some(at(15_001))), (0, Some(at(5_001))), (1, None)]);
+
+    let oldest = found(&queued, TimeOrder::Oldest, None).await;
+    assert_eq!((oldest.runs.len(), oldest.end.unwrap().0), (1, at(9_999)));
+    let early = Filter { until: Some(at(5_000)), ..queued.clone() };
+    let early = found(&early, TimeOrder::Newest, None).await;
+    assert_eq!((early.runs.len(), early.end), (1, None), "what is too late is not looked at");
+    let late = Filter { since: Some(at(1)), until: Some(at(2)), ..Filter::default() };
+    let none = Filter { since: Some(at(25_001)), ..queued };
+    assert!(found(&none, TimeOrder::Newest, None).await.end.is_none());
+    let late = page(&harness.pool, workspace, &late, (TimeOrder::Newest, None), 10).await;
+    assert!(late.is_err(), "the one of that second is none that can be read");
 }

@@ -3,7 +3,8 @@
 use crate::harness::{LogHarness, account, bytes, sealed, time};
 use domain::WorkspaceId;
 use domain::workspace::{Role, WorkspaceEvent};
-use projections::memberships::mine;
+use infra::postgres::{TimeOrder, TimePlace};
+use projections::memberships::{Mine, joined as joined_by};
 use projections::workspaces::{count_restricted, restricted};
 use uuid::Uuid;
 
@@ -11,6 +12,12 @@ const READERS: &[&str] = &["workspaces", "memberships"];
 
 fn workspace(number: u128) -> WorkspaceId {
     WorkspaceId(Uuid::from_u128(number))
+}
+
+/// The workspaces of an account, those first that it joined first.
+async fn mine(harness: &LogHarness, of: u128, after: Option<TimePlace>, limit: i64) -> Vec<Mine> {
+    let order = (TimeOrder::Oldest, after);
+    joined_by(&harness.pool, account(of), None, order, limit).await.unwrap()
 }
 
 async fn record(harness: &LogHarness, of: WorkspaceId, events: Vec<WorkspaceEvent>) {
@@ -45,16 +52,17 @@ async fn ones_workspaces_are_those_that_one_belongs_to_now() {
     let readers = harness.read(projections::all()).await;
     harness.caught_up(READERS).await;
 
-    let found = mine(&harness.pool, account(1), None, 10).await.unwrap();
+    let found = mine(&harness, 1, None, 10).await;
     let ids: Vec<WorkspaceId> = found.iter().map(|mine| mine.workspace).collect();
-    assert_eq!(ids, [workspace(11), workspace(12), workspace(13)]);
-    assert_eq!((found[1].role, found[1].members), (Role::Admin, 1));
-    assert_eq!(found[1].name, Some(bytes("renamed")));
-    assert_eq!(found[2].deletion_due, Some(time(9)));
-    let second = mine(&harness.pool, account(1), Some(workspace(11)), 1).await.unwrap();
+    assert_eq!(ids, [workspace(11), workspace(13), workspace(12)]);
+    assert_eq!((found[2].role, found[2].members), (Role::Admin, 1));
+    assert_eq!(found[2].name, Some(bytes("renamed")));
+    assert_eq!(found[1].deletion_due, Some(time(9)));
+    let first = (found[0].joined_at, found[0].workspace.0);
+    let second = mine(&harness, 1, Some(first), 1).await;
     assert_eq!(second.len(), 1);
-    assert_eq!(second[0].workspace, workspace(12));
-    assert!(mine(&harness.pool, account(2), None, 10).await.unwrap().is_empty());
+    assert_eq!(second[0].workspace, workspace(13));
+    assert!(mine(&harness, 2, None, 10).await.is_empty());
     readers.stop().await;
 }
 
@@ -70,7 +78,7 @@ async fn a_deleted_workspace_keeps_ids_and_times_only_and_is_nobodys() {
     let readers = harness.read(projections::all()).await;
     harness.caught_up(READERS).await;
 
-    assert!(mine(&harness.pool, account(1), None, 10).await.unwrap().is_empty());
+    assert!(mine(&harness, 1, None, 10).await.is_empty());
     let left = "select count(*) from read_models.workspaces_v3
         where name is null and deleted_at is not null and version = 6";
     assert_eq!(harness.count(left).await, 1);
@@ -99,12 +107,12 @@ async fn a_workspace_that_nobody_owns_is_restricted_until_somebody_does() {
     let readers = harness.read(projections::all()).await;
     harness.caught_up(READERS).await;
 
-    let found = mine(&harness.pool, account(2), None, 10).await.unwrap();
+    let found = mine(&harness, 2, None, 10).await;
     let shown: Vec<bool> = found.iter().map(|mine| mine.restricted).collect();
-    assert_eq!(shown, [true, false, false, true, false]);
+    assert_eq!(shown, [true, false, false, false, true]);
     assert_eq!(found[2].deletion_due, Some(time(8)));
     let first = restricted(&harness.pool, None, 1).await.unwrap().remove(0);
-    assert_eq!((first.workspace, first.members), (workspace(11), 1));
+    assert_eq!((first.workspace, first.members, first.version), (workspace(11), 1, 5));
     let after = Some((first.since, first.workspace));
     let rest = restricted(&harness.pool, after, 9).await.unwrap();
     let rest: Vec<WorkspaceId> = rest.iter().map(|found| found.workspace).collect();
@@ -124,7 +132,7 @@ async fn members_come_and_go_and_come_again() {
     let readers = harness.read(projections::all()).await;
     harness.caught_up(READERS).await;
 
-    let found = mine(&harness.pool, account(2), None, 10).await.unwrap();
+    let found = mine(&harness, 2, None, 10).await;
     assert_eq!((found.len(), found[0].joined_at, found[0].members), (1, time(5), 2));
     readers.stop().await;
 }

@@ -54,8 +54,9 @@ impl EndTokens {
         version: i64,
     ) -> Result<Option<Self>, FeedError> {
         let client = app.pool.get().await.map_err(PgError::from)?;
-        let newest = Feed::newest_of(&client, (account.0, Self::CAUSES), i64::MAX, 1).await?.pop();
-        Ok(newest.filter(|event| event.version() > version).map(|event| Self {
+        let (of, since) = ((account.0, Self::CAUSES), version + 1..i64::MAX);
+        let newest = Feed::newest_of(&client, of, since, 1).await?.pop();
+        Ok(newest.map(|event| Self {
             account,
             by: EndedBy { event: event.event_id(), version: event.version() },
         }))

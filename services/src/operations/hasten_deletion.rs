@@ -2,8 +2,8 @@
 //! requested it.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::workspace::{Deletion, Hastening, Role, Workspace, WorkspaceCommand};
-use domain::{AccountId, WorkspaceId};
+use domain::workspace::{Deletion, Hastening, Role, Workspace, WorkspaceCommand, WorkspaceEvent};
+use domain::{AccountId, DecodeError, WorkspaceId};
 use infra::event_store::{ExecuteError, LoadError, Receipt, Request, Step, Until};
 use infra::keyring::KeyringError;
 use infra::log::{Feed, FeedError, Recorded};
@@ -25,9 +25,35 @@ pub(crate) async fn requested_by(
     workspace: WorkspaceId,
 ) -> Result<Option<AccountId>, FeedError> {
     let client = app.pool.get().await.map_err(PgError::from)?;
-    let requested = Feed::newest_of(&client, (workspace.0, REQUESTED), i64::MAX, 1).await?;
+    let of = (workspace.0, REQUESTED);
+    let requested = Feed::newest_of(&client, of, 0..i64::MAX, 1).await?;
     // In person only, or by Lethe itself: no token has the right.
     Ok(requested.first().and_then(Recorded::actor).map(|actor| AccountId(actor.0)))
+}
+
+/// When the account requested deletions of the workspace: those of its last `count` that it did request.
+///
+/// # Errors
+/// The log does not answer.
+pub(crate) async fn requests_of(
+    app: &App,
+    workspace: WorkspaceId,
+    account: AccountId,
+    count: usize,
+) -> Result<Vec<DateTime<Utc>>, HastenError> {
+    if count == 0 {
+        return Ok(vec![]);
+    }
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let client = app.pool.get().await.map_err(PgError::from).map_err(FeedError::from)?;
+    let last = Feed::newest_of(&client, (workspace.0, REQUESTED), 0..i64::MAX, count).await?;
+    let mut own = Vec::new();
+    for event in last.iter().filter(|event| event.actor() == Some(account.into())) {
+        if let WorkspaceEvent::DeletionRequested { requested_at, .. } = event.decode()? {
+            own.push(requested_at);
+        }
+    }
+    Ok(own)
 }
 
 /// An owner who hastens it: what the log has of who requested it, and of what this one was before. It holds at
@@ -128,11 +154,13 @@ enum EnterError {
     Keyring(#[from] KeyringError),
 }
 
-/// Why it is not known who hastens a deletion.
+/// Why it is not known who hastens a deletion, or has requested others before.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HastenError {
     #[error(transparent)]
     Feed(#[from] FeedError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
 }

@@ -7,8 +7,8 @@ use domain::workspace::{LiveWorkspace, Role, Workspace, WorkspaceCommand, Worksp
 use domain::{AccountId, AggregateRoot, Refused, WorkspaceId};
 use infra::event_store::{ExecuteError, Guard, LoadError, Step};
 use infra::log::{Feed, FeedError};
-use infra::postgres::PgError;
-use projections::memberships::{Memberships, mine};
+use infra::postgres::{PgError, TimeOrder};
+use projections::memberships::{Memberships, joined};
 use projections::workspaces::Workspaces;
 
 use crate::wiring::App;
@@ -123,9 +123,10 @@ pub(super) async fn check_nobody_depends(
     }
     let (mut after, mut owned, mut guards) = (None, 0, Vec::new());
     loop {
-        let page = mine(&app.pool, account, after, AT_ONCE).await?;
+        let order = (TimeOrder::Oldest, after);
+        let page = joined(&app.pool, account, None, order, AT_ONCE).await?;
         let Some(last) = page.last() else { return Ok(guards) };
-        after = Some(last.workspace);
+        after = Some((last.joined_at, last.workspace.0));
         for mine in page {
             let (tenant, stream) = (mine.workspace.into(), mine.workspace.0);
             let loaded = app.executor.load::<Workspace>(tenant, stream).await?;

@@ -4,7 +4,6 @@ mod runs;
 mod seats;
 mod servers;
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{Client, Installation, Person, TestServer};
@@ -91,7 +90,7 @@ impl Harness {
 
     pub async fn set_seat_limit(&self, operator: &Client, limit: u32) {
         let path = format!("/v1/admin/workspaces/{}/seat-limit", self.workspace_id());
-        operator.call(Method::PUT, &path).json(json!({ "limit": limit })).send().await.expect(204);
+        operator.put(&path, "*", json!({ "limit": limit })).await.expect(204);
     }
 
     /// The data of every event of a type, in the order of the log.

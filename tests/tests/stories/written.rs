@@ -1,8 +1,10 @@
 //! What answers a write that has landed: also where what it wrote cannot be read, or is gone when it is sent again.
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use serde_json::json;
-use tests::{Answer, Client, Harness, Installation, RunHarness};
+use tests::{Answer, Client, Harness, Installation, Person, RunHarness, Sshd};
 
 const KEY: &str = "sent-again-when-it-is-gone";
 
@@ -42,6 +44,74 @@ async fn a_write_whose_thing_cannot_be_read_is_answered_by_what_its_append_says(
     assert!(run.header("etag").is_some() && run.position() > consented.position());
     assert_eq!(harness.installation.events("account.rectified").await.len(), 1);
     assert_eq!(harness.installation.events("run.requested").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_write_is_not_kept_waiting_for_what_is_read_behind_it() {
+    let harness = Harness::new().await;
+    let before = harness.ada.get("/v1/me").await.expect(200).etag();
+    let log = harness.installation.log().await;
+    // The database would break off whoever waits for this lock after ten seconds.
+    let locks = "begin; lock table read_models.accounts_v3";
+    log.batch_execute(locks).await.unwrap();
+    let since = Instant::now();
+
+    let renamed = harness.ada.patch("/v1/me", &before, json!({ "name": "Augusta" })).await;
+
+    assert!(since.elapsed() < Duration::from_secs(8), "{:?}", since.elapsed());
+    log.batch_execute("rollback").await.unwrap();
+    let renamed = renamed.expect(200);
+    assert_eq!(renamed.text(), "");
+    let after = harness.ada.get("/v1/me").await.expect(200);
+    assert_eq!((after.field("/name"), after.etag()), ("Augusta".to_owned(), renamed.etag()));
+}
+
+/// As soon as an event of this type is appended, no stream can be loaded any more.
+async fn hide_the_log_after(installation: &Installation, event_type: &str) {
+    let hides = format!(
+        "create function public.hide() returns trigger language plpgsql security definer as $$ begin
+          revoke select on event_log.events from lethe_app, lethe_retention;
+          return null;
+        end $$;
+        create trigger hide after insert on event_log.events
+          for each row when (new.event_type = '{event_type}') execute function public.hide()"
+    );
+    installation.log().await.batch_execute(&hides).await.unwrap();
+}
+
+async fn show_the_log(installation: &Installation) {
+    let shows = "drop trigger hide on event_log.events; drop function public.hide();
+        grant select on event_log.events to lethe_app, lethe_retention";
+    installation.log().await.batch_execute(shows).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_has_landed_is_answered_also_where_nothing_can_be_loaded_behind_it() {
+    let sshd = Sshd::start().unwrap();
+    let allow = format!("127.0.0.1/32:{}", sshd.port());
+    let settings = [("egress_allow", allow.as_str()), ("monitor_seconds", "0")];
+    let harness = Harness::on(Installation::with(&settings).await).await;
+    let bob = harness.member("bob", "admin").await;
+    let server = harness.register_server(sshd.port(), sshd.user()).await;
+    let installation = &harness.installation;
+
+    hide_the_log_after(installation, "server.host_key_observed").await;
+    let checked = harness.ada.post(&format!("{server}/check"), json!({})).await;
+    show_the_log(installation).await;
+    hide_the_log_after(installation, "workspace.succession_agreed").await;
+    let password = json!({ "password": Person::named("bob").password });
+    let agreed = bob.put(&harness.at("succession"), "*", password).await;
+    show_the_log(installation).await;
+
+    let (checked, agreed) = (checked.expect(200), agreed.expect(200));
+    assert_eq!((checked.text(), agreed.text()), (String::new(), String::new()));
+    assert!(checked.position() < agreed.position());
+    let seen = harness.ada.get(&server).await.expect(200);
+    assert_eq!(seen.field("/host_key/state"), "observed");
+    assert_eq!(checked.etag(), seen.etag());
+    let heirs = bob.get(&harness.at("succession")).await.expect(200);
+    assert_eq!(heirs.json()["items"].as_array().unwrap().len(), 1);
+    assert_eq!(agreed.etag(), heirs.etag());
 }
 
 fn assert_same(first: &Answer, again: &Answer) {

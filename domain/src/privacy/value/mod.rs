@@ -16,6 +16,7 @@ pub use operation::{
     CommandLine, DeploymentStep, DeploymentSteps, HostName, Label, LoginName, RunEnvironment,
     SecretText,
 };
+pub use unambiguous::composed;
 
 /// Why a value is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -24,12 +24,17 @@ const CASE: Invalid =
 /// Letters that people write, and that nobody takes for the Latin ones of their skeleton (`ae`, `oe`, `p`).
 const OWN_LETTERS: [char; 6] = ['æ', 'Æ', 'œ', 'Œ', 'þ', 'Þ'];
 
+/// The composed form (NFC) of a text: names are kept in it, so that what is compared with one is composed first.
+pub fn composed(text: &str) -> String {
+    text.nfc().collect()
+}
+
 /// The composed form (NFC) of a text that people read, such as a name.
 ///
 /// # Errors
 /// It has characters that turn the direction of writing, or that nobody sees.
 pub(super) fn readable(text: &str) -> Result<String, Invalid> {
-    let composed: String = text.nfc().collect();
+    let composed = composed(text);
     if composed.chars().any(is_unseen) { Err(UNSEEN) } else { Ok(composed) }
 }
 
@@ -55,7 +60,7 @@ pub(super) fn distinct_letters(text: &str) -> Result<String, Invalid> {
     if text.chars().any(|c| is_unseen(c) || is_joiner(c)) {
         return Err(UNSEEN);
     }
-    let composed: String = text.nfc().collect();
+    let composed = composed(text);
     if text.chars().any(is_double) || !composed.nfkc().eq(composed.chars()) {
         return Err(VARIANT);
     }

@@ -4,7 +4,12 @@ use super::*;
 use crate::workspace::WorkspaceAction;
 
 fn request(by: AccountId, days: i64) -> WorkspaceCommand {
-    WorkspaceCommand::RequestDeletion { by, now: now(), due: in_days(days) }
+    WorkspaceCommand::RequestDeletion {
+        by,
+        now: now(),
+        due: in_days(days),
+        requested_before: vec![],
+    }
 }
 
 fn given() -> Vec<WorkspaceEvent> {
@@ -153,40 +158,64 @@ fn it_is_taken_back_within_the_grace() {
 }
 
 #[test]
-fn a_deletion_is_requested_and_cancelled_twice_in_a_day_at_most() {
-    let once = |hours| {
-        let requested_at = now() + TimeDelta::hours(hours);
-        let due = requested_at + TimeDelta::days(7);
-        let requested = WorkspaceEvent::DeletionRequested { requested_at, due };
-        vec![requested, WorkspaceEvent::DeletionCancelled {}]
-    };
-    let request =
-        |at| WorkspaceCommand::RequestDeletion { by: ADA, now: at, due: at + TimeDelta::days(7) };
-    let requested = |at| {
-        let due = at + TimeDelta::days(7);
-        vec![WorkspaceEvent::DeletionRequested { requested_at: at, due }]
-    };
-    let hour = |hours| now() + TimeDelta::hours(hours);
+fn an_owner_requests_and_cancels_a_deletion_twice_in_a_day_at_most() {
     let after_first = [created(), once(0)].concat();
-    Workspaces::with(())
-        .given(after_first.clone())
-        .when(request(hour(1)))
-        .then_expect_events(requested(hour(1)));
+    let then_requested = |given: &[WorkspaceEvent], at, own| {
+        let requested = requested_at(hour(at));
+        let given = Workspaces::with(()).given(given.to_vec());
+        given.when(again(ADA, at, own)).then_expect_events(vec![requested]);
+    };
+    let then_too_often = |given: &[WorkspaceEvent], at, own, until| {
+        let too_often = WorkspaceError::RequestedTooOften(hour(until));
+        let given = Workspaces::with(()).given(given.to_vec());
+        given.when(again(ADA, at, own)).then_expect_error(too_often);
+    };
+    then_requested(&after_first, 1, &[0]);
     let after_second = [after_first, once(1)].concat();
-    Workspaces::with(())
-        .given(after_second.clone())
-        .when(request(hour(23)))
-        .then_expect_error(WorkspaceError::RequestedTooOften(hour(24)));
-    Workspaces::with(())
-        .given(after_second.clone())
-        .when(request(hour(24)))
-        .then_expect_events(requested(hour(24)));
+    then_too_often(&after_second, 23, &[0, 1], 24);
+    then_requested(&after_second, 24, &[0, 1]);
     // The earliest is forgotten.
     let three = [after_second, once(24)].concat();
-    Workspaces::with(())
-        .given(three)
-        .when(request(hour(24)))
-        .then_expect_error(WorkspaceError::RequestedTooOften(hour(25)));
+    then_too_often(&three, 24, &[0, 1, 24], 25);
+}
+
+#[test]
+fn whoever_requests_and_cancels_keeps_no_other_owner_from_it() {
+    let twice = [with_bob(Role::Owner), once(0), once(1)].concat();
+    let cases: [(&[i64], bool); 3] = [(&[], false), (&[1], false), (&[0, 1], true)];
+    for (own, is_kept) in cases {
+        let by_bob = Workspaces::with(()).given(twice.clone()).when(again(BOB, 2, own));
+        if is_kept {
+            by_bob.then_expect_error(WorkspaceError::RequestedTooOften(hour(24)));
+        } else {
+            by_bob.then_expect_events(vec![requested_at(hour(2))]);
+        }
+    }
+    // Many together do.
+    let ten = (0..10).flat_map(once);
+    let ten: Vec<_> = with_bob(Role::Owner).into_iter().chain(ten).collect();
+    let by_bob = |at| Workspaces::with(()).given(ten.clone()).when(again(BOB, at, &[]));
+    by_bob(23).then_expect_error(WorkspaceError::RequestedTooOften(hour(24)));
+    by_bob(24).then_expect_events(vec![requested_at(hour(24))]);
+}
+
+fn hour(hours: i64) -> DateTime<Utc> {
+    now() + TimeDelta::hours(hours)
+}
+
+fn requested_at(requested_at: DateTime<Utc>) -> WorkspaceEvent {
+    WorkspaceEvent::DeletionRequested { requested_at, due: requested_at + TimeDelta::days(7) }
+}
+
+/// Requested in this hour, and cancelled.
+fn once(hours: i64) -> Vec<WorkspaceEvent> {
+    vec![requested_at(hour(hours)), WorkspaceEvent::DeletionCancelled {}]
+}
+
+/// A request in this hour, of somebody who has made those of the other hours.
+fn again(by: AccountId, at: i64, own: &[i64]) -> WorkspaceCommand {
+    let (now, requested_before) = (hour(at), own.iter().map(|at| hour(*at)).collect());
+    WorkspaceCommand::RequestDeletion { by, now, due: now + TimeDelta::days(7), requested_before }
 }
 
 #[test]

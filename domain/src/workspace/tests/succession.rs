@@ -234,7 +234,7 @@ fn any_command() -> impl Strategy<Value = WorkspaceCommand> {
 }
 
 fn request_of(by: AccountId) -> WorkspaceCommand {
-    WorkspaceCommand::RequestDeletion { by, now: now(), due: in_days(7) }
+    WorkspaceCommand::RequestDeletion { by, now: now(), due: in_days(7), requested_before: vec![] }
 }
 
 proptest! {

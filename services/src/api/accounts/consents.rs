@@ -119,15 +119,16 @@ async fn give(
     // What does not rest on consent has been refused.
     let of = PURPOSES.into_iter().find(|(_, of)| *of == purpose);
     let (name, purpose) = of.ok_or_else(unknown)?;
-    // An earlier answer to the same request may be over.
-    let read = if receipt.replayed() {
-        let row = account_row(&api, signed_in.account).await;
-        row.map(|row| (row.version, ConsentTo::of(&row, name, purpose)))
-    } else {
-        let given = ConsentTo { purpose: name, given: true, policy_version: Some(policy_version) };
-        Ok((receipt.version(), given))
+    let read = async {
+        if !receipt.replayed() {
+            let policy_version = Some(policy_version);
+            return Ok((receipt.version(), ConsentTo { purpose: name, given: true, policy_version }));
+        }
+        // The earlier answer may be over.
+        let row = account_row(&api, signed_in.account).await?;
+        Ok((row.version, ConsentTo::of(&row, name, purpose)))
     };
-    Ok(shown_if_read(StatusCode::OK, &receipt, read))
+    Ok(shown_if_read(StatusCode::OK, &receipt, read).await)
 }
 
 /// Withdraws consent.

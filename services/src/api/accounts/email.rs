@@ -16,7 +16,7 @@ use crate::api::accounts::me::{Me, account_row, read};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::auth::step_up::{has_email, live_account, step_up};
-use crate::api::http::answer::{Read, done, shown_if_read};
+use crate::api::http::answer::{done, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, secret, text};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -101,7 +101,7 @@ async fn change(
         let command = AccountCommand::RespellEmail { email: Personal::Clear(form.email) };
         let step = matches.0.on(Step::new::<Account>(signed_in.account.0, command))?;
         let receipt = api.app.executor.execute(&request, &[step]).await?;
-        return Ok(shown_if_read(StatusCode::OK, &receipt, read(&api, signed_in.account).await));
+        return Ok(shown_if_read(StatusCode::OK, &receipt, read(&api, signed_in.account)).await);
     }
     if owner(&api.app, &form.email).await?.is_some_and(|owner| owner != signed_in.account) {
         return Err(Problem::of(ProblemKind::AddressTaken));
@@ -112,12 +112,11 @@ async fn change(
     };
     let step = matches.0.on(Step::new::<Account>(signed_in.account.0, command))?;
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    let read: Read<_> = async {
+    let read = async {
         let row = account_row(&api, signed_in.account).await?;
         Ok((row.version, waiting(&api, &row).await?))
-    }
-    .await;
-    Ok(shown_if_read(StatusCode::ACCEPTED, &receipt, read))
+    };
+    Ok(shown_if_read(StatusCode::ACCEPTED, &receipt, read).await)
 }
 
 /// Changes the address, by the link that was mailed to it.
@@ -132,7 +131,7 @@ async fn confirm(
     body: Body<LinkRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    Ok(done(&confirm_by(&link, &api, &caller, bytes).await?.1))
+    Ok(done(&confirm_by(&link, &api, &caller, bytes).await?))
 }
 
 /// What following the link does.
@@ -150,15 +149,14 @@ pub async fn confirm_by(
     api: &Api,
     caller: &Caller,
     bytes: Vec<u8>,
-) -> Result<(AccountId, Receipt), Problem> {
+) -> Result<Receipt, Problem> {
     let (account, confirms) = link.follow(api, &CONFIRMS).await?;
     let actor = Some(account.into());
     let mut request = caller.request(account.into(), caller.command(actor), actor, bytes);
     request.reservations = moved(api, account).await.map_err(over_with_account)?;
     let step = Step::new::<Account>(account.0, confirms);
     let outcome = api.app.executor.execute(&request, &[step]).await;
-    let receipt = outcome.map_err(|error| over_with_account(error.into()))?;
-    Ok((account, receipt))
+    outcome.map_err(|error| over_with_account(error.into()))
 }
 
 /// The address that the account is to have once its link is followed.

@@ -181,7 +181,7 @@ async fn rectify(
     let steps = steps.collect::<Result<Vec<_>, Problem>>()?;
     let request = signed_in.request(&caller, bytes);
     let receipt = api.app.executor.execute(&request, &steps).await?;
-    Ok(shown_if_read(StatusCode::OK, &receipt, read(&api, signed_in.account).await))
+    Ok(shown_if_read(StatusCode::OK, &receipt, read(&api, signed_in.account)).await)
 }
 
 /// The account behind a write.

@@ -1,7 +1,6 @@
 //! The API tokens that act for a person, in every workspace.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
@@ -17,11 +16,11 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::{done, written};
+use crate::api::http::answer::{done, if_read, written};
 use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, parsed};
-use crate::api::http::listing::{ListFilter, Listing, Order};
+use crate::api::http::listing::{ListFilter, Listing, Order, open_all};
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
@@ -82,19 +81,22 @@ async fn list(
     signed_in: SignedIn,
     query: Query<OwnTokenListing>,
 ) -> Result<HttpResponse, Problem> {
-    let Query(listing) = query;
-    let cursors = listing.cursors(&api, signed_in.tenant(), "/v1/me/api-tokens")?;
+    let (Query(listing), api): (_, &Api) = (query, &api);
+    let page = listing.page(api, signed_in.tenant(), "/v1/me/api-tokens").await?;
     let wanted = listing.filter.workspace_id;
-    let all = of_account(&api, signed_in.account).await?.into_iter();
-    let all = all.filter(|view| wanted.is_none_or(|wanted| wanted == view.workspace_id));
-    let placed = all.map(|view| {
+    let all = of_account(api, signed_in.account).await?.into_iter();
+    let all = all.filter(|token| wanted.is_none_or(|wanted| wanted == token.row.workspace.0));
+    let listing = &listing;
+    let placed = open_all(all, |token| async move {
         let by_end = listing.order == Order::Expiry;
-        let at = if by_end { view.expires_at } else { view.issued_at };
-        let name = view.name.as_ref().map_or("", Label::expose);
-        (listing.place(at, name, view.token_id), view)
+        let at = if by_end { token.expires_at } else { token.row.issued_at };
+        let name = if listing.order == Order::Name { token.name(api).await? } else { None };
+        let name = name.as_ref().map_or("", Label::expose);
+        Ok((listing.place(at, name, token.row.token.0), token))
     });
-    let page = listing.page_of(&cursors, placed.collect()).await?;
-    Ok(HttpResponse::Ok().json(page))
+    let page = page.of_all(placed.await?).await?;
+    let items = open_all(page.items, |token| token.view(api)).await?;
+    Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
 }
 
 /// 204, or the tokens if they are kept: without a body where they cannot be read.
@@ -107,53 +109,56 @@ pub async fn answer(
     if !are_kept {
         return done(receipt);
     }
+    let read = async {
+        let tokens = of_account(api, account).await?;
+        open_all(tokens, |token| token.view(api)).await
+    };
     let mut kept = written(StatusCode::OK, receipt);
-    match of_account(api, account).await {
-        Ok(items) => kept.json(OwnTokens { items }),
-        Err(_) => kept.finish(),
+    match if_read(read).await {
+        Some(items) => kept.json(OwnTokens { items }),
+        None => kept.finish(),
     }
 }
 
-/// A row alone is no token: what its workspace knows is one.
-async fn of_account(api: &Api, account: AccountId) -> Result<Vec<OwnTokenView>, Problem> {
+/// A token that its workspace knows: a row alone is none.
+struct OwnToken {
+    row: OwnApiToken,
+    scopes: Vec<&'static str>,
+    expires_at: DateTime<Utc>,
+}
+
+async fn of_account(api: &Api, account: AccountId) -> Result<Vec<OwnToken>, Problem> {
     let rows = api.app.api_tokens.of_account(account).await?;
-    let mut workspaces = BTreeMap::new();
-    for row in &rows {
-        if let Entry::Vacant(place) = workspaces.entry(row.workspace) {
-            place.insert(load(api, row.workspace).await?);
-        }
-    }
-    let mut views = Vec::with_capacity(rows.len());
-    for row in rows {
-        if let Some(workspace) = workspaces.get(&row.workspace)
-            && let Some(view) = view(api, row, workspace).await?
-        {
-            views.push(view);
-        }
-    }
-    Ok(views)
+    let workspaces: BTreeSet<WorkspaceId> = rows.iter().map(|row| row.workspace).collect();
+    let loaded = open_all(workspaces, |id| async move { Ok((id, load(api, id).await?)) }).await?;
+    let loaded: BTreeMap<WorkspaceId, Arc<Workspace>> = loaded.into_iter().collect();
+    let known = rows.into_iter().filter_map(|row| {
+        let token = loaded.get(&row.workspace)?.live()?.tokens.get(&row.token)?;
+        let scopes = token.rights.iter().map(|right| right.as_str()).collect();
+        Some(OwnToken { row, scopes, expires_at: token.expires_at })
+    });
+    Ok(known.collect())
 }
 
 async fn load(api: &Api, workspace: WorkspaceId) -> Result<Arc<Workspace>, Problem> {
     Ok(api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?.state)
 }
 
-async fn view(
-    api: &Api,
-    row: OwnApiToken,
-    workspace: &Workspace,
-) -> Result<Option<OwnTokenView>, Problem> {
-    let Some(token) = workspace.live().and_then(|live| live.tokens.get(&row.token)) else {
-        return Ok(None);
-    };
-    let sealed = Unsealer::of_workspace(&api.app.keyring.sealer, row.workspace);
-    Ok(Some(OwnTokenView {
-        token_id: row.token.0,
-        workspace_id: row.workspace.0,
-        name: sealed.optional::<ApiTokenName>(Some(&row.name)).await?,
-        scopes: token.rights.iter().map(|right| right.as_str()).collect(),
-        issued_at: row.issued_at,
-        expires_at: token.expires_at,
-        last_used_at: row.last_used_at,
-    }))
+impl OwnToken {
+    async fn name(&self, api: &Api) -> Result<Option<Label>, Problem> {
+        let sealed = Unsealer::of_workspace(&api.app.keyring.sealer, self.row.workspace);
+        Ok(sealed.optional::<ApiTokenName>(Some(&self.row.name)).await?)
+    }
+
+    async fn view(self, api: &Api) -> Result<OwnTokenView, Problem> {
+        Ok(OwnTokenView {
+            token_id: self.row.token.0,
+            workspace_id: self.row.workspace.0,
+            name: self.name(api).await?,
+            scopes: self.scopes,
+            issued_at: self.row.issued_at,
+            expires_at: self.expires_at,
+            last_used_at: self.row.last_used_at,
+        })
+    }
 }

@@ -176,7 +176,7 @@ async fn reset(
     body: Body<ResetPasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    Ok(done(&form.reset(&api, &caller, bytes).await?.1))
+    Ok(done(&form.reset(&api, &caller, bytes).await?))
 }
 
 /// What following the link does, but for the password.
@@ -199,7 +199,7 @@ impl ResetPasswordRequest {
         api: &Api,
         caller: &Caller,
         bytes: Vec<u8>,
-    ) -> Result<(AccountId, Receipt), Problem> {
+    ) -> Result<Receipt, Problem> {
         api.limits.link(caller.address)?;
         let (of, id) = LinkRequest::new(self.token).subject(api, RESETS.purpose).await?;
         let (account, proof) = (AccountId(of.0), ProofId(id.0));
@@ -209,8 +209,7 @@ impl ResetPasswordRequest {
         let resets = |credential| AccountCommand::ResetPassword { proof, credential, now };
         let set = SetPassword { account, password: self.password, except: None, expected: None };
         let outcome = set.execute(&api.app, &request, resets).await;
-        let receipt = outcome.map_err(|error| over_with_account(error.into()))?;
-        Ok((account, receipt))
+        outcome.map_err(|error| over_with_account(error.into()))
     }
 }
 

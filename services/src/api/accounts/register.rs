@@ -114,11 +114,12 @@ async fn registered(
     (account, receipt): (AccountId, &Receipt),
     (email, name, username): Sent,
 ) -> HttpResponse {
-    let read = account_row(api, account).await.map(|row| {
-        let me = Me::registered((account, row.registered_at), email, name, username);
-        (receipt.version(), me)
-    });
-    created_if_read("/v1/me".to_owned(), receipt, read)
+    let read = async {
+        let registered_at = account_row(api, account).await?.registered_at;
+        let me = Me::registered((account, registered_at), email, name, username);
+        Ok((receipt.version(), me))
+    };
+    created_if_read("/v1/me".to_owned(), receipt, read).await
 }
 
 /// What a node of a former version has done for the same request.
@@ -161,7 +162,7 @@ async fn verify(
     body: Body<LinkRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    Ok(done(&verify_by(&link, &api, &caller, bytes).await?.1))
+    Ok(done(&verify_by(&link, &api, &caller, bytes).await?))
 }
 
 /// What following the link does.
@@ -179,14 +180,13 @@ pub async fn verify_by(
     api: &Api,
     caller: &Caller,
     bytes: Vec<u8>,
-) -> Result<(AccountId, Receipt), Problem> {
+) -> Result<Receipt, Problem> {
     let (account, verifies) = link.follow(api, &VERIFIES).await?;
     let actor = Some(account.into());
     let request = caller.request(account.into(), caller.command(actor), actor, bytes);
     let step = Step::new::<Account>(account.0, verifies);
     let outcome = api.app.executor.execute(&request, &[step]).await;
-    let receipt = outcome.map_err(|error| over_with_account(error.into()))?;
-    Ok((account, receipt))
+    outcome.map_err(|error| over_with_account(error.into()))
 }
 
 /// Mails the link again; the earlier one no longer works.

@@ -1,8 +1,10 @@
 //! Who signed in to one's account, and who tried to.
 
+use std::ops::Range;
+
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
-use domain::account::AccountEvent;
+use domain::account::{Account, AccountEvent};
 use domain::privacy::{Field, LoginIp, LoginUserAgent, sealed_bytes};
 use infra::log::{Feed, Recorded};
 use infra::postgres::PgError;
@@ -24,6 +26,8 @@ const TYPES: &[&str] =
     &["account.login_succeeded", "account.login_failed", "account.logins_failed"];
 const SUCCEEDED: &[&str] = &["account.login_succeeded"];
 const FAILED: &[&str] = &["account.login_failed", "account.logins_failed"];
+/// So many events of the account are looked through for a page: no index has their types.
+const VERSIONS_MAX: i64 = 10_000;
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_list, list);
@@ -50,7 +54,7 @@ impl ListFilter for SignInFilter {
 #[schema(as = SignIn)]
 pub struct SignInView {
     #[serde(skip)]
-    position: i64,
+    version: i64,
     /// Of several, when the last one came.
     attempted_at: DateTime<Utc>,
     /// Otherwise the password was wrong.
@@ -72,7 +76,8 @@ pub struct SignInView {
     user_agent: Option<<LoginUserAgent as Field>::Value>,
 }
 
-/// Sign-ins to one's account, those too that were refused for a wrong password, the newest first.
+/// Sign-ins to one's account, those too that were refused for a wrong password, the newest first. 10,000 events of the
+/// account are looked through for a page: it may have fewer things than the limit, or none, and go on by its `next`.
 #[utoipa::path(
     get, path = "/v1/me/sign-ins", tag = "accounts", params(SignInListing),
     responses((status = 200, body = Page<SignInView>)),
@@ -82,21 +87,34 @@ async fn list(
     signed_in: SignedIn,
     query: Query<SignInListing>,
 ) -> Result<HttpResponse, Problem> {
-    let Query(listing) = query;
-    let cursors = listing.cursors(&api, signed_in.tenant(), "/v1/me/sign-ins")?;
-    let before = listing.after(&cursors).await?.unwrap_or(i64::MAX);
-    let (limit, SignInFilter { succeeded }) = (listing.limit, &listing.filter);
+    let (Query(listing), account) = (query, signed_in.account);
+    // The version, and no position: whoever has a cursor can read what it holds.
+    let page = listing.page::<(i64,)>(&api, signed_in.tenant(), "/v1/me/sign-ins").await?;
+    let before = match page.after {
+        Some((version,)) => version,
+        None => api.app.executor.load::<Account>(account.into(), account.0).await?.version + 1,
+    };
+    let versions = looked_through(before);
+    let end = (versions.start > 1).then_some((versions.start,));
     let client = api.app.pool.get().await.map_err(PgError::from)?;
-    let types = succeeded.map_or(TYPES, |succeeded| if succeeded { SUCCEEDED } else { FAILED });
-    let of = (signed_in.account.0, types);
-    let events = Feed::newest_of(&client, of, before, limit + 1).await?;
+    let types = match listing.filter.succeeded {
+        Some(true) => SUCCEEDED,
+        Some(false) => FAILED,
+        None => TYPES,
+    };
+    let events = Feed::newest_of(&client, (account.0, types), versions, page.rows()).await?;
     drop(client);
     let mut found = Vec::with_capacity(events.len());
     for event in &events {
         found.push(view(&api, &signed_in, event).await?);
     }
-    let page = cursors.page(found, limit, |sign_in| sign_in.position);
-    Ok(HttpResponse::Ok().json(page.await?))
+    let page = page.of_part(found, |sign_in| (sign_in.version,), end).await?;
+    Ok(HttpResponse::Ok().json(page))
+}
+
+/// The versions of the account among which a page is looked for: so many before this one.
+fn looked_through(before: i64) -> Range<i64> {
+    before.saturating_sub(VERSIONS_MAX).max(1)..before
 }
 
 async fn view(api: &Api, signed_in: &SignedIn, event: &Recorded) -> Result<SignInView, Problem> {
@@ -112,7 +130,7 @@ async fn view(api: &Api, signed_in: &SignedIn, event: &Recorded) -> Result<SignI
     let (ip, user_agent) =
         (sealed_bytes::<LoginIp>(event.sealed()), sealed_bytes::<LoginUserAgent>(event.sealed()));
     Ok(SignInView {
-        position: event.position(),
+        version: event.version(),
         attempted_at,
         succeeded: session_id.is_some(),
         attempts,
@@ -121,4 +139,23 @@ async fn view(api: &Api, signed_in: &SignedIn, event: &Recorded) -> Result<SignI
         ip: person.optional::<LoginIp>(ip).await?,
         user_agent: person.optional::<LoginUserAgent>(user_agent).await?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_version_is_looked_through_once_from_the_last_to_the_first() {
+        for last in [1, 9_999, 10_000, 10_001, 25_000] {
+            let (mut seen, mut before) = (vec![], last + 1);
+            while before > 1 {
+                let versions = looked_through(before);
+                assert!(versions.end - versions.start <= VERSIONS_MAX);
+                before = versions.start;
+                seen.extend(versions.rev());
+            }
+            assert_eq!(seen, (1..=last).rev().collect::<Vec<_>>());
+        }
+    }
 }

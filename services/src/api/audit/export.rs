@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::BufMut;
-use domain::operator::{Operator as Token, OperatorCommand, Scope};
+use domain::operator::{Operator as Token, OperatorCommand};
 use domain::{ActorId, CommandId, TenantId};
 use futures_util::stream::{self, Stream};
 use infra::event_store::{Request, Step};
@@ -19,8 +19,8 @@ use crate::api::ApiData;
 use crate::api::audit::event::AuditEvent;
 use crate::api::audit::filter::Filter;
 use crate::api::auth::caller::Caller;
+use crate::api::auth::operator::{Audit, Operator};
 use crate::api::auth::readmission::Readmission;
-use crate::api::auth::signed_in::Operator;
 use crate::api::http::answer::insert_position;
 use crate::api::http::body::Query;
 use crate::api::http::fields::{Fields, FromFields};
@@ -51,29 +51,28 @@ impl FromFields for Filter {
 )]
 async fn export(
     api: ApiData,
-    operator: Operator,
+    operator: Operator<Audit>,
     caller: Caller,
     filter: Query<Filter>,
     shown: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    operator.needs(Scope::Audit)?;
     let Query(filter) = filter;
     let client = api.app.pool.get().await.map_err(PgError::from)?;
     let head = Feed::head(&client).await.map_err(|error| Problem::unavailable(&error))?;
     drop(client);
     let through = filter.before.map_or(head, |before| head.min(before.saturating_sub(1)));
     let actor = operator.actor();
-    let request = operator.request(Scope::Audit, operator.tenant(), (&caller, vec![]));
+    let request = operator.request(operator.tenant(), (&caller, vec![]));
     let starts = OperatorCommand::StartExport { through };
-    let step = Step::new::<Token>(operator.0.id.0, starts);
+    let step = Step::new::<Token>(operator.id().0, starts);
     // Committed before the first byte goes out.
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    let ending = Ending { api, token: operator.0.id.0, actor, started: request.command, through };
+    let ending = Ending { api, token: operator.id().0, actor, started: request.command, through };
     let export = Export {
         after: filter.after.unwrap_or_default(),
         filter,
         hash: Context::new(&SHA256),
-        readmission: Readmission::of_operator(&shown, Scope::Audit),
+        readmission: Readmission::of_auditor(&shown),
         ending: Guard { ending: Some(ending), events: 0 },
         stage: ExportStage::Lines,
     };

@@ -1,14 +1,13 @@
 //! The audit trail, page by page.
 
 use actix_web::HttpResponse;
-use domain::operator::Scope;
 use infra::log::{Feed, FeedError, Recorded};
 use infra::postgres::{PgError, TimeOrder};
 use projections::audit_trail::{AuditTrail, page};
 
 use crate::api::audit::event::AuditEvent;
 use crate::api::audit::filter::Filter;
-use crate::api::auth::signed_in::Operator;
+use crate::api::auth::operator::{Audit, Operator};
 use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
 use crate::api::http::listing::Listing;
@@ -32,20 +31,17 @@ type TrailListing = Listing<Filter>;
 )]
 async fn list(
     api: ApiData,
-    operator: Operator,
+    operator: Operator<Audit>,
     least: MinPosition,
     query: Query<TrailListing>,
 ) -> Result<HttpResponse, Problem> {
-    operator.needs(Scope::Audit)?;
     let Query(listing) = query;
+    let page = listing.page(&api, operator.tenant(), "/v1/audit-events").await?;
     least.reached::<AuditTrail>(&api).await?;
-    let cursors = listing.cursors(&api, operator.tenant(), "/v1/audit-events")?;
-    let order = (listing.order.by_time(), listing.after(&cursors).await?);
-    let found = whole_page(&api, &listing.filter, order, listing.limit + 1).await?;
+    let found = whole_page(&api, &listing.filter, page.by_time(), page.rows()).await?;
     let events: Result<Vec<AuditEvent<'_>>, _> = found.iter().map(AuditEvent::recorded).collect();
     let events = events.map_err(|error| Problem::internal(&error))?;
-    let page = cursors.page(events, listing.limit, |event| event.position).await?;
-    Ok(HttpResponse::Ok().json(page))
+    Ok(HttpResponse::Ok().json(page.of(events, |event| event.position).await?))
 }
 
 /// A page that is not full is the end of the log as it was when the request came, and not only the end of what

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use domain::workspace::WorkspaceAction;
 use domain::{ActorId, WorkspaceId};
 use infra::log::Recorded;
-use projections::audit_trail::{AuditTrail, Filter, page, position_of};
+use projections::audit_trail::{AuditTrail, Filter, page as events_of, position_of};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -113,11 +113,12 @@ async fn list(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let Query(listing) = query;
+    let path = "/v1/workspaces/audit-events";
+    let page = listing.page::<(Uuid, i64)>(&api, member.tenant(), path).await?;
     least.reached::<AuditTrail>(&api).await?;
-    let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/audit-events")?;
     let pool = &api.app.pool;
     // Whoever has a cursor can read what it holds.
-    let reached = match listing.after::<(Uuid, i64)>(&cursors).await? {
+    let reached = match page.after {
         Some((stream, version)) => {
             let position = position_of(pool, stream, version).await?;
             Some(position.ok_or_else(|| Problem::of(ProblemKind::BadCursor))?)
@@ -126,12 +127,11 @@ async fn list(
     };
     let filter = of_trail(member.workspace, &listing.filter);
     let order = (listing.order.by_time(), reached);
-    let found = page(pool, &filter, order, listing.limit + 1).await;
+    let found = events_of(pool, &filter, order, page.rows()).await;
     let found = found.map_err(|error| Problem::unavailable(&error))?;
     let events: Result<Vec<_>, _> = found.iter().map(WorkspaceEvent::recorded).collect();
     let events = events.map_err(|error| Problem::internal(&error))?;
-    let page =
-        cursors.page(events, listing.limit, |event| (event.stream_id, event.version)).await?;
+    let page = page.of(events, |event| (event.stream_id, event.version)).await?;
     Ok(HttpResponse::Ok().json(page))
 }
 

@@ -2,6 +2,7 @@
 
 pub mod caller;
 pub mod member;
+pub mod operator;
 pub mod path_resources;
 pub mod readmission;
 pub mod recent;

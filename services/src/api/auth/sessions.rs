@@ -10,7 +10,7 @@ use domain::session::{CloseReason, Session, SessionCommand};
 use infra::event_store::Step;
 use infra::failpoint;
 use infra::sessions::Period;
-use projections::sessions::{Session as Row, open};
+use projections::sessions::{Session as Row, Sessions, open};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -98,11 +98,10 @@ async fn list(
     query: Query<SessionListing>,
 ) -> Result<HttpResponse, Problem> {
     let Query(listing) = query;
-    least.reached::<projections::sessions::Sessions>(&api).await?;
-    let cursors = listing.cursors(&api, signed_in.tenant(), "/v1/me/sessions")?;
-    let (kind, limit) = (listing.filter.kind, listing.limit);
-    let order = (listing.order.by_time(), listing.after(&cursors).await?);
-    let rows = open(&api.app.pool, signed_in.account, kind, order, limit + 1).await?;
+    let page = listing.page(&api, signed_in.tenant(), "/v1/me/sessions").await?;
+    least.reached::<Sessions>(&api).await?;
+    let (kind, order) = (listing.filter.kind, page.by_time());
+    let rows = open(&api.app.pool, signed_in.account, kind, order, page.rows()).await?;
     let ids: Vec<SessionId> = rows.iter().map(|row| row.session_id).collect();
     let periods = api.app.sessions.periods(&ids).await?;
     let mut found = Vec::with_capacity(rows.len());
@@ -110,8 +109,8 @@ async fn list(
         let period = periods.get(&row.session_id).copied();
         found.push(read(&api, &signed_in, row, period).await?);
     }
-    let page = cursors.page(found, limit, |session| (session.opened_at, session.session_id));
-    Ok(HttpResponse::Ok().json(page.await?))
+    let page = page.of(found, |session| (session.opened_at, session.session_id)).await?;
+    Ok(HttpResponse::Ok().json(page))
 }
 
 async fn read(

@@ -25,7 +25,7 @@ use crate::api::after_answer::RefusedSignIn;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::repeatable::TokenKind;
 use crate::api::auth::signed_in::COOKIE;
-use crate::api::http::answer::written;
+use crate::api::http::answer::{if_read, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, one_of, secret, text};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -234,7 +234,7 @@ async fn admit(
     let receipt = outcome?;
     // The session is open, also where this cannot be read.
     let live = match &token {
-        Some(token) => api.app.sessions.find(token.secret.expose_secret()).await.ok().flatten(),
+        Some(token) => if_read(api.app.sessions.find(token.secret.expose_secret())).await.flatten(),
         None => None,
     };
     let expires_at = live.map(|live| live.absolute_until);

@@ -1,4 +1,4 @@
-//! Whose session it is, or whose token.
+//! Whose session it is.
 
 use actix_web::dev::Payload;
 use actix_web::http::Method;
@@ -6,12 +6,10 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{FromRequest, HttpRequest};
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand};
-use domain::operator::{self, OperatorCommand, Scope};
 use domain::session::{Session, SessionCommand};
-use domain::{AccountId, ActorId, SessionId, TenantId};
+use domain::{AccountId, SessionId, TenantId};
 use futures_util::future::LocalBoxFuture;
 use infra::event_store::{Guard, Request};
-use infra::operators::OperatorToken;
 
 use crate::api::auth::caller::{Caller, has_body};
 use crate::api::http::body::is_json;
@@ -162,83 +160,10 @@ pub fn presented(request: &HttpRequest) -> Option<String> {
     bearer(request).map(ToOwned::to_owned).or_else(cookie)
 }
 
-fn bearer(request: &HttpRequest) -> Option<&str> {
+pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
     let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-}
-
-/// Of tokens whose scope does not reach so far (RFC 6750, 3.1).
-const NEEDS_ADMIN: &str =
-    r#"Bearer realm="lethe operators", error="insufficient_scope", scope="admin""#;
-const NEEDS_AUDIT: &str =
-    r#"Bearer realm="lethe operators", error="insufficient_scope", scope="audit""#;
-
-/// An operator's token that is live.
-#[derive(Clone, Copy, Debug)]
-pub struct Operator(pub OperatorToken);
-
-impl Operator {
-    /// # Errors
-    /// No live token is shown.
-    pub async fn find(request: &HttpRequest) -> Result<Self, Problem> {
-        let needed = || Problem::of(ProblemKind::OperatorNeeded);
-        let token = bearer(request).ok_or_else(needed)?;
-        let found = Api::of(request)?.app.operators.find(token).await;
-        let found = found.map_err(|error| Problem::unavailable(&error))?;
-        found.map(Self).ok_or_else(needed)
-    }
-
-    /// # Errors
-    /// A scope that does not reach so far.
-    pub fn needs(&self, scope: Scope) -> Result<(), Problem> {
-        if self.0.may(scope) {
-            return Ok(());
-        }
-        let (name, challenge) = match scope {
-            Scope::Admin => ("This needs an operator's token with the scope admin.", NEEDS_ADMIN),
-            Scope::Audit => {
-                ("This needs an operator's token with the scope audit or admin.", NEEDS_AUDIT)
-            }
-        };
-        let challenge = HeaderValue::from_static(challenge);
-        let problem = Problem::new(ProblemKind::Forbidden, name);
-        Err(problem.with_header(header::WWW_AUTHENTICATE, challenge))
-    }
-
-    pub fn actor(&self) -> ActorId {
-        self.0.id.into()
-    }
-
-    /// A command of this operator, which needs the scope. It is refused if, when its events are appended,
-    /// the token is revoked or has expired.
-    pub fn request(
-        &self,
-        scope: Scope,
-        tenant: TenantId,
-        (caller, body): (&Caller, Vec<u8>),
-    ) -> Request {
-        let actor = Some(self.actor());
-        let mut request = caller.request(tenant, caller.command(actor), actor, body);
-        let uses = OperatorCommand::Use { scope, now: caller.now() };
-        request.guards = vec![Guard::new::<operator::Operator>(self.tenant(), self.0.id.0, uses)];
-        request
-    }
-
-    /// An operator's token is a stream of its own, and its own tenant.
-    pub fn tenant(&self) -> TenantId {
-        TenantId(self.0.id.0)
-    }
-}
-
-impl FromRequest for Operator {
-    type Error = Problem;
-    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move { Self::find(&request).await })
-    }
 }
 
 #[cfg(test)]

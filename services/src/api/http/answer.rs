@@ -1,15 +1,18 @@
 //! The answer to a write: its position in the log and the stream's version (`ETag`).
 
+use std::fmt::Display;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use infra::event_store::Receipt;
 use serde::Serialize;
 
+use crate::api::http::deadline::in_time_behind_write;
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::Problem;
 
-pub const POSITION: &str = "Lethe-Position";
+const POSITION: &str = "Lethe-Position";
 
 /// The version is that of the first step's stream.
 pub fn written(status: StatusCode, receipt: &Receipt) -> HttpResponseBuilder {
@@ -54,36 +57,42 @@ pub fn created<V: Serialize>(
 /// of it.
 pub type Read<V> = Result<(i64, V), Problem>;
 
-/// The thing that was written, whole. The write has landed: where the thing cannot be read, or is gone since, the
-/// answer says by its status and its headers what is known, and has no body.
-pub fn shown_if_read<V: Serialize>(
+/// The thing that was written, whole. The write has landed: where the thing cannot be read in time, or is gone
+/// since, the answer says by its status and its headers what is known, and has no body.
+pub async fn shown_if_read<V: Serialize>(
     status: StatusCode,
     receipt: &Receipt,
-    read: Read<V>,
+    read: impl Future<Output = Read<V>>,
 ) -> HttpResponse {
-    match read {
-        Ok((version, view)) => shown(status, receipt, version, view),
-        Err(why) => unread(status, receipt, &why).finish(),
+    match if_read(read).await {
+        Some((version, view)) => shown(status, receipt, version, view),
+        None => written(status, receipt).finish(),
     }
 }
 
 /// A thing that is new, in the same way.
-pub fn created_if_read<V: Serialize>(
+pub async fn created_if_read<V: Serialize>(
     location: String,
     receipt: &Receipt,
-    read: Read<V>,
+    read: impl Future<Output = Read<V>>,
 ) -> HttpResponse {
-    match read {
-        Ok((version, view)) => created(location, receipt, version, view),
-        Err(why) => unread(StatusCode::CREATED, receipt, &why)
+    match if_read(read).await {
+        Some((version, view)) => created(location, receipt, version, view),
+        None => written(StatusCode::CREATED, receipt)
             .insert_header((header::LOCATION, location))
             .finish(),
     }
 }
 
-fn unread(status: StatusCode, receipt: &Receipt, why: &Problem) -> HttpResponseBuilder {
-    tracing::warn!(%why, "what was written is not shown: the answer says where it is");
-    written(status, receipt)
+/// What is read behind a write that has landed; `None` where it cannot be read, or not in time.
+pub async fn if_read<V, E: Display>(read: impl Future<Output = Result<V, E>>) -> Option<V> {
+    let why = match in_time_behind_write(read).await {
+        Some(Ok(read)) => return Some(read),
+        Some(Err(error)) => error.to_string(),
+        None => "it took too long".to_owned(),
+    };
+    tracing::warn!(%why, "what was written is not shown: the answer says what is known");
+    None
 }
 
 fn whole(status: StatusCode, receipt: &Receipt, version: i64) -> HttpResponseBuilder {

@@ -3,19 +3,22 @@
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, web};
+use domain::operator::Scope;
 use domain::workspace::WorkspaceAction;
 use utoipa::openapi::security::SecurityRequirement;
 
 use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
+use crate::api::auth::operator::{Admin, NeededScope, Operator};
 use crate::api::auth::path_resources::{PathAggregate, PathId};
-use crate::api::auth::signed_in::{Operator, SignedIn};
+use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::fields::FromFields;
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{IfMatch, MustMatch};
 use crate::api::http::problem::ProblemKind;
+use crate::api::operators::change::WorkspaceChange;
 use crate::api::servers::change::ServerChange;
 
 /// How whatever path and method are asked for may be refused.
@@ -33,17 +36,17 @@ pub enum Callers {
     People,
     /// A member of a workspace, with a session or with a token of the workspace.
     Members,
-    /// An operator of the installation.
-    Operators,
+    /// An operator of the installation, with a token that has the scope.
+    Operators(Scope),
 }
 
 impl Callers {
     /// What they show: a session as a bearer token or as the cookie of a browser, or a token with the scope that the
-    /// action needs.
+    /// action, or the operation of an operator, needs.
     pub fn security(self, action: Option<WorkspaceAction>) -> Vec<SecurityRequirement> {
         let needs = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
-        if self == Self::Operators {
-            return vec![needs("operator")];
+        if let Self::Operators(scope) = self {
+            return vec![SecurityRequirement::new("operator", [scope.as_str()])];
         }
         let scope = action.filter(|action| action.is_for_tokens()).map(WorkspaceAction::right);
         let token = scope.map(|scope| SecurityRequirement::new("token", [scope.as_str()]));
@@ -87,8 +90,8 @@ impl Argument for Member {
     const REFUSES_WRITES: &'static [ProblemKind] = &[ProblemKind::ForeignOrigin];
 }
 
-impl Argument for Operator {
-    const CALLERS: Option<Callers> = Some(Callers::Operators);
+impl<S: NeededScope> Argument for Operator<S> {
+    const CALLERS: Option<Callers> = Some(Callers::Operators(S::SCOPE));
     const REFUSES: &'static [ProblemKind] = &[ProblemKind::Forbidden, ProblemKind::OperatorNeeded];
 }
 
@@ -137,6 +140,13 @@ impl Argument for MustMatch {
         ProblemKind::PreconditionFailed,
         ProblemKind::PreconditionRequired,
     ];
+}
+
+impl Argument for WorkspaceChange {
+    const CALLERS: Option<Callers> = Operator::<Admin>::CALLERS;
+    const REFUSES: &'static [ProblemKind] =
+        &[ProblemKind::Forbidden, ProblemKind::NotFound, ProblemKind::OperatorNeeded];
+    const REFUSES_WRITES: &'static [ProblemKind] = Caller::REFUSES_WRITES;
 }
 
 impl Argument for ServerChange {

@@ -47,7 +47,7 @@ impl Cursors<'_> {
         serde_json::from_slice(&at).map_err(|_| bad())
     }
 
-    /// Pages `rows`, of which one more than `limit` was queried.
+    /// Pages `items`, of which one more than `limit` was queried.
     pub async fn page<T, K: Serialize>(
         &self,
         mut items: Vec<T>,

@@ -3,6 +3,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::TenantId;
+use domain::privacy::composed;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use infra::postgres::TimeOrder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,7 +21,9 @@ use crate::api::http::fields::{Fields, FromFields, digits, text};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 
 const LIMIT_DEFAULT: i64 = 50;
-pub const LIMIT_MAX: i64 = 200;
+const LIMIT_MAX: i64 = 200;
+/// How many things are opened at once.
+const AT_ONCE: usize = 16;
 /// Names are sealed, so a list is sorted by them once all are opened.
 pub const SORTED_BY_NAME_MAX: i64 = 1000;
 
@@ -161,8 +165,13 @@ impl Place {
     }
 
     pub fn by_name(name: &str, id: Uuid) -> Self {
-        Self { number: 0, name: name.to_lowercase(), id }
+        Self { number: 0, name: comparable(name), id }
     }
+}
+
+/// What names are compared by: capital and small letters are the same, and a letter with its mark is one or two.
+pub fn comparable(name: &str) -> String {
+    composed(name).to_lowercase()
 }
 
 impl<F: ListFilter> Listing<F> {
@@ -176,53 +185,91 @@ impl<F: ListFilter> Listing<F> {
         }
     }
 
-    /// The cursors of the list at `path`, which the tenant's callers are given.
+    /// The page that is asked for of the list at `path`, which the tenant's callers are given. To be called before
+    /// anything that costs more: its cursor is read here.
     ///
     /// # Errors
-    /// A filter that is not JSON, which there is none of.
-    pub fn cursors<'a>(
+    /// The cursor was not given for this list, in this order and with these filters, or is a day old.
+    pub async fn page<'a, K: DeserializeOwned>(
         &self,
         api: &'a Api,
         of: TenantId,
         path: &str,
-    ) -> Result<Cursors<'a>, Problem> {
+    ) -> Result<PageQuery<'a, K>, Problem> {
         let filter = serde_json::to_string(&self.filter);
         let filter = filter.map_err(|error| Problem::internal(&error))?;
         let scope = format!("{path}?order={}&{filter}", self.order.as_str());
-        Ok(Cursors { keys: &api.app.keyring.request_macs, of, scope })
+        let cursors = Cursors { keys: &api.app.keyring.request_macs, of, scope };
+        let after = match &self.cursor {
+            Some(cursor) => Some(cursors.read(cursor).await?),
+            None => None,
+        };
+        Ok(PageQuery { cursors, order: self.order, limit: self.limit, after })
+    }
+}
+
+/// A page that is asked for. `K` says where a thing stands in the list.
+pub struct PageQuery<'a, K> {
+    cursors: Cursors<'a>,
+    order: Order,
+    limit: i64,
+    /// Where the page before ended.
+    pub after: Option<K>,
+}
+
+impl<K: Copy> PageQuery<'_, K> {
+    /// Of a list that is kept by time: its order, and where the page before ended.
+    pub fn by_time(&self) -> (TimeOrder, Option<K>) {
+        (self.order.by_time(), self.after)
+    }
+}
+
+impl<K: Serialize> PageQuery<'_, K> {
+    /// How many rows to look up: one more than are shown says whether there is another page.
+    pub const fn rows(&self) -> i64 {
+        self.limit + 1
     }
 
-    /// Where the page before ended.
+    /// The page of so many rows.
     ///
     /// # Errors
-    /// The cursor was not given for this list, in this order and with these filters, or is a day old.
-    pub async fn after<K: DeserializeOwned>(
-        &self,
-        cursors: &Cursors<'_>,
-    ) -> Result<Option<K>, Problem> {
-        match &self.cursor {
-            Some(cursor) => cursors.read(cursor).await.map(Some),
-            None => Ok(None),
-        }
+    /// The keyring is not reached.
+    pub async fn of<T>(&self, rows: Vec<T>, at: impl Fn(&T) -> K) -> Result<Page<T>, Problem> {
+        self.cursors.page(rows, self.limit, at).await
     }
 
+    /// As [`Self::of`], where only a part of the list was looked through for them: as far as `end`, unless that was
+    /// the end of the list.
+    ///
+    /// # Errors
+    /// The keyring is not reached.
+    pub async fn of_part<T>(
+        &self,
+        rows: Vec<T>,
+        at: impl Fn(&T) -> K,
+        end: Option<K>,
+    ) -> Result<Page<T>, Problem> {
+        let mut page = self.of(rows, at).await?;
+        if let (None, Some(end)) = (&page.next, end) {
+            page.next = Some(self.cursors.sign(&end).await?);
+        }
+        Ok(page)
+    }
+}
+
+impl PageQuery<'_, (i64, Uuid)> {
     /// The page of a list that is held in memory, in whatever order it is given. No name stands in the cursor:
     /// in the order of names the page goes on after the same thing, which must be there still.
     ///
     /// # Errors
-    /// As of [`Self::after`].
-    pub async fn page_of<T>(
-        &self,
-        cursors: &Cursors<'_>,
-        mut all: Vec<(Place, T)>,
-    ) -> Result<Page<T>, Problem> {
-        let last = self.after::<(i64, Uuid)>(cursors).await?;
+    /// The last thing of the page before is not among them any more, or the keyring is not reached.
+    pub async fn of_all<T>(&self, mut all: Vec<(Place, T)>) -> Result<Page<T>, Problem> {
         self.order.sort(&mut all);
-        let start = self.order.start(&all, last);
+        let start = self.order.start(&all, self.after);
         let start = start.ok_or_else(|| Problem::of(ProblemKind::BadCursor))?;
         let limit = usize::try_from(self.limit).unwrap_or_default();
         let rest = all.into_iter().skip(start).take(limit + 1).collect();
-        let page = cursors.page(rest, self.limit, |(place, _)| (place.number, place.id)).await?;
+        let page = self.of(rest, |(place, _)| (place.number, place.id)).await?;
         let items = page.items.into_iter().map(|(_, item)| item).collect();
         Ok(Page { items, next: page.next })
     }
@@ -239,6 +286,17 @@ pub fn few_enough<T>(rows: Vec<T>, parameter: &str) -> Result<Vec<T>, Problem> {
     let why = format!("there are more than {SORTED_BY_NAME_MAX} names here: leave it out");
     let error = FieldError::new(At::Parameter(parameter.to_owned()), why);
     Err(Problem::invalid(ProblemKind::BadQuery, vec![error]))
+}
+
+/// Opens each of the things, several at once, and keeps their order.
+///
+/// # Errors
+/// The first one of `open`.
+pub async fn open_all<T, V, O: Future<Output = Result<V, Problem>>>(
+    things: impl IntoIterator<Item = T>,
+    open: impl FnMut(T) -> O,
+) -> Result<Vec<V>, Problem> {
+    stream::iter(things.into_iter().map(open)).buffered(AT_ONCE).try_collect().await
 }
 
 #[cfg(test)]
@@ -306,5 +364,13 @@ mod tests {
         let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
         assert!(Place::by_name("alpha", second) < Place::by_name("Beta", first));
         assert!(Place::by_name("Beta", first) < Place::by_name("beta", second));
+    }
+
+    #[test]
+    fn a_letter_that_a_keyboard_composes_of_two_is_the_same() {
+        let (one, two) = ("Caf\u{c9}", "cafe\u{301}");
+        assert_ne!(one.to_lowercase(), two.to_lowercase());
+        assert_eq!(comparable(one), comparable(two));
+        assert!(comparable("Le Cafe\u{301} noir").contains(&comparable("F\u{c9}")));
     }
 }

@@ -8,6 +8,7 @@ pub mod body;
 pub mod byte_range;
 pub mod cors;
 pub mod cursor;
+pub mod deadline;
 pub mod fields;
 pub mod guard;
 pub mod health;

@@ -31,7 +31,10 @@ pub fn document() -> OpenApi {
         .description(Some("A session's token (ls_...). Browsers show their cookie instead."));
     let operator = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("An operator's token (lo_...), made by `lethe token create`."));
+        .description(Some(
+            "An operator's token (lo_...), made by `lethe token create`. With the scope `admin` it may do all that \
+             `audit` lets it, too.",
+        ));
     let token = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("A token of one workspace (lw_...), with scopes of its own."));

@@ -1,7 +1,6 @@
 //! Collects the handlers: one resource a path, so that another method is 405, and the document.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -17,10 +16,8 @@ use crate::api::auth::{member, path_resources};
 use crate::api::http::actions::Actions;
 use crate::api::http::answers::{Answers, Documented};
 use crate::api::http::arguments::{Arguments, Callers};
+use crate::api::http::deadline;
 use crate::api::http::problem::{Problem, ProblemKind};
-
-/// Clients rarely wait longer for an answer. The body of an export may take longer.
-pub const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// The routes so far. Path and method stand once, in each handler's `utoipa::path`.
 #[derive(Default)]
@@ -140,7 +137,7 @@ impl Routes {
                 let problem = refuse();
                 async move { Err::<HttpResponse, Problem>(problem.await) }
             });
-            config.service(resource.default_service(other).wrap(from_fn(in_time)));
+            config.service(resource.default_service(other).wrap(from_fn(answer)));
         }
     }
 }
@@ -196,7 +193,7 @@ fn method(spoken: &HttpMethod) -> Method {
     }
 }
 
-async fn in_time(
+async fn answer(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -212,9 +209,9 @@ async fn in_time(
             Err(problem) => Ok(ServiceResponse::from_err(problem, head.clone())),
         }
     };
-    let answer = match tokio::time::timeout(ANSWER_WITHIN, answer).await {
-        Ok(answer) => answer?,
-        Err(_) => ServiceResponse::from_err(Problem::of(ProblemKind::TimedOut), head.clone()),
+    let answer = match deadline::in_time(answer).await {
+        Some(answer) => answer?,
+        None => ServiceResponse::from_err(Problem::of(ProblemKind::TimedOut), head.clone()),
     };
     Answers::compare(&head, &answer);
     Ok(answer)

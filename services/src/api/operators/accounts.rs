@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use domain::CommandId;
-use domain::operator::{Operator as Token, OperatorCommand, Scope};
+use domain::operator::{Operator as Token, OperatorCommand};
 use domain::privacy::TypedAddress;
 use infra::event_store::Step;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
-use crate::api::auth::signed_in::Operator;
+use crate::api::auth::operator::{Admin, Operator};
 use crate::api::http::answer::insert_position;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, text};
@@ -52,22 +52,21 @@ pub struct FoundAccount {
 )]
 async fn find(
     api: ApiData,
-    operator: Operator,
+    operator: Operator<Admin>,
     caller: Caller,
     body: Body<FindAccountRequest>,
 ) -> Result<HttpResponse, Problem> {
-    operator.needs(Scope::Admin)?;
     let (FindAccountRequest { email }, _) = body.read()?;
-    api.limits.account_search(operator.0.id)?;
+    api.limits.account_search(operator.id())?;
     let found = owner_of_typed(&api.app, &email).await?;
     let finds = match found {
         Some(account) => OperatorCommand::FindAccount { account },
         None => OperatorCommand::FindNoAccount,
     };
-    let mut request = operator.request(Scope::Admin, operator.tenant(), (&caller, vec![]));
+    let mut request = operator.request(operator.tenant(), (&caller, vec![]));
     // The address may be another's by the time that a request is repeated.
     request.command = CommandId(api.app.ids.uuid());
-    let step = Step::new::<Token>(operator.0.id.0, finds);
+    let step = Step::new::<Token>(operator.id().0, finds);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     let account = found.ok_or_else(|| {
         Problem::new(ProblemKind::NotFound, "No account has this address: send the whole of it.")

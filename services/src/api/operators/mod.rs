@@ -1,6 +1,7 @@
 //! What an operator sees and does.
 
 pub mod accounts;
+pub mod change;
 pub mod readers;
 pub mod tokens;
 pub mod workspaces;

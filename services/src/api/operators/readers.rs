@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
-use domain::operator::{Operator as Token, OperatorCommand, Scope};
+use domain::operator::{Operator as Token, OperatorCommand};
 use infra::event_store::Step;
 use infra::log::{self, Parked, ReaderStatus};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
-use crate::api::auth::signed_in::Operator;
+use crate::api::auth::operator::{Admin, Operator};
 use crate::api::http::answer::accepted;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::Page;
@@ -86,8 +86,7 @@ impl From<ReaderStatus> for ReaderView {
     get, path = "/v1/admin/projections", tag = "operators",
     responses((status = 200, body = Readers)),
 )]
-async fn projections(api: ApiData, operator: Operator) -> Result<HttpResponse, Problem> {
-    operator.needs(Scope::Admin)?;
+async fn projections(api: ApiData, _: Operator<Admin>) -> Result<HttpResponse, Problem> {
     let readers = log::status(&api.app.pool).await?;
     let head = readers.first().map_or(0, |reader| reader.head);
     let items = readers.into_iter().map(ReaderView::from).collect();
@@ -152,19 +151,18 @@ fn reader(name: &str) -> Result<String, &'static str> {
 )]
 async fn parked_streams(
     api: ApiData,
-    operator: Operator,
+    operator: Operator<Admin>,
     query: Query<ParkedListing>,
 ) -> Result<HttpResponse, Problem> {
-    operator.needs(Scope::Admin)?;
     let Query(listing) = query;
-    let cursors = listing.cursors(&api, operator.tenant(), "/v1/admin/parked-streams")?;
-    let (of, limit) = (listing.filter.reader.as_deref(), listing.limit);
-    let after: Option<(String, i16, Uuid)> = listing.after(&cursors).await?;
-    let after = after.as_ref().map(|(reader, version, stream)| (&**reader, *version, *stream));
-    let parked = log::parked(&api.app.pool, of, after, limit + 1).await?;
+    let path = "/v1/admin/parked-streams";
+    let page = listing.page::<(String, i16, Uuid)>(&api, operator.tenant(), path).await?;
+    let (of, after) = (listing.filter.reader.as_deref(), page.after.as_ref());
+    let after = after.map(|(reader, version, stream)| (&**reader, *version, *stream));
+    let parked = log::parked(&api.app.pool, of, after, page.rows()).await?;
     let parked: Vec<ParkedStream> = parked.into_iter().map(ParkedStream::from).collect();
-    let page = cursors.page(parked, limit, |at| (at.reader.clone(), at.version, at.stream_id));
-    Ok(HttpResponse::Ok().json(page.await?))
+    let page = page.of(parked, |at| (at.reader.clone(), at.version, at.stream_id)).await?;
+    Ok(HttpResponse::Ok().json(page))
 }
 
 /// Releases a parked stream, in order, from its poisonous event on.
@@ -176,12 +174,11 @@ async fn parked_streams(
 )]
 async fn release(
     api: ApiData,
-    operator: Operator,
+    operator: Operator<Admin>,
     caller: Caller,
     path: web::Path<(String, String)>,
     body: Body<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    operator.needs(Scope::Admin)?;
     let (Nothing, bytes) = body.read()?;
     let not_found = || Problem::of(ProblemKind::NotFound);
     let (reader, stream) = path.into_inner();
@@ -191,8 +188,8 @@ async fn release(
     }
     let parked = api.query_opt(PARKED, &[&reader, &stream]).await?.ok_or_else(not_found)?;
     let releases = OperatorCommand::ReleaseStream { stream, position: parked.try_get(0)? };
-    let request = operator.request(Scope::Admin, operator.tenant(), (&caller, bytes));
-    let step = Step::new::<Token>(operator.0.id.0, releases);
+    let request = operator.request(operator.tenant(), (&caller, bytes));
+    let step = Step::new::<Token>(operator.id().0, releases);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     log::release(&api.app.pool, &reader, stream).await?;
     Ok(accepted(&receipt))
@@ -218,8 +215,7 @@ pub struct LogLockShare {
     get, path = "/v1/admin/log-lock", tag = "operators",
     responses((status = 200, body = LogLock)),
 )]
-async fn log_lock(api: ApiData, operator: Operator) -> Result<HttpResponse, Problem> {
-    operator.needs(Scope::Admin)?;
+async fn log_lock(api: ApiData, _: Operator<Admin>) -> Result<HttpResponse, Problem> {
     let rows = api.query(LOG_LOCK, &[]).await?;
     let items = rows.iter().map(|row| {
         let (began, waits): (Option<_>, Option<_>) = (row.try_get(3)?, row.try_get(4)?);

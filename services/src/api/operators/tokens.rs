@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::ApiData;
-use crate::api::auth::signed_in::Operator;
+use crate::api::auth::operator::{Admin, Operator};
 use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, choice};
@@ -63,27 +63,25 @@ impl ListFilter for TokenFilter {
 )]
 async fn list(
     api: ApiData,
-    operator: Operator,
+    operator: Operator<Admin>,
     query: Query<TokenListing>,
 ) -> Result<HttpResponse, Problem> {
-    operator.needs(Scope::Admin)?;
     let Query(listing) = query;
-    let cursors = listing.cursors(&api, operator.tenant(), "/v1/admin/tokens")?;
-    let (state, limit) = (listing.filter.state, listing.limit);
-    let order = (listing.order.by_time(), listing.after(&cursors).await?);
-    let tokens = api.app.operators.list(state, order, limit + 1).await?;
+    let page = listing.page(&api, operator.tenant(), "/v1/admin/tokens").await?;
+    let state = listing.filter.state;
+    let tokens = api.app.operators.list(state, page.by_time(), page.rows()).await?;
     let view = |token| view(&operator, token);
     let tokens: Vec<OperatorTokenView> = tokens.into_iter().map(view).collect();
-    let page = cursors.page(tokens, limit, |token| (token.issued_at, token.token_id)).await?;
+    let page = page.of(tokens, |token| (token.issued_at, token.token_id)).await?;
     Ok(HttpResponse::Ok().json(page))
 }
 
-fn view(operator: &Operator, token: ListedOperatorToken) -> OperatorTokenView {
+fn view(operator: &Operator<Admin>, token: ListedOperatorToken) -> OperatorTokenView {
     OperatorTokenView {
         token_id: token.id.0,
         name: token.name,
         scope: token.scope,
-        current: token.id == operator.0.id,
+        current: token.id == operator.id(),
         issued_at: token.issued_at,
         expires_at: token.expires_at,
         revoked_at: token.revoked_at,

@@ -1,8 +1,7 @@
 //! Workspaces without an owner, and what an operator does for those who are left.
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
-use domain::operator::Scope;
 use domain::workspace::Hastening;
 use domain::{AccountId, WorkspaceId};
 use projections::workspaces::{RestrictedWorkspace, restricted};
@@ -11,16 +10,17 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::ApiData;
-use crate::api::auth::caller::Caller;
-use crate::api::auth::signed_in::Operator;
+use crate::api::auth::operator::{Admin, Operator};
 use crate::api::http::answer::{accepted, done};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, FromFields, Nothing, text};
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::listing::{ListFilter, Listing, Order};
+use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
+use crate::api::operators::change::WorkspaceChange;
 use crate::operations::hasten_deletion;
 use crate::operations::owners::appoint;
 
@@ -50,12 +50,14 @@ pub struct RestrictedWorkspaceView {
     /// Since then nobody owns it.
     restricted_at: DateTime<Utc>,
     members: i64,
+    /// To be sent as `If-Match` with a change of it.
+    etag: String,
 }
 
 impl From<RestrictedWorkspace> for RestrictedWorkspaceView {
     fn from(found: RestrictedWorkspace) -> Self {
-        let RestrictedWorkspace { workspace, since, members } = found;
-        Self { workspace_id: workspace.0, restricted_at: since, members }
+        let RestrictedWorkspace { workspace, since, members, version } = found;
+        Self { workspace_id: workspace.0, restricted_at: since, members, etag: etag(version) }
     }
 }
 
@@ -81,18 +83,16 @@ impl ListFilter for RestrictedFilter {
 )]
 async fn list(
     api: ApiData,
-    operator: Operator,
+    operator: Operator<Admin>,
     query: Query<RestrictedListing>,
 ) -> Result<HttpResponse, Problem> {
-    operator.needs(Scope::Admin)?;
     let Query(listing) = query;
-    let cursors = listing.cursors(&api, operator.tenant(), "/v1/admin/restricted-workspaces")?;
-    let after: Option<(DateTime<Utc>, Uuid)> = listing.after(&cursors).await?;
-    let after = after.map(|(since, id)| (since, WorkspaceId(id)));
-    let limit = listing.limit;
-    let found = restricted(&api.app.pool, after, limit + 1).await?;
+    let path = "/v1/admin/restricted-workspaces";
+    let page = listing.page::<(DateTime<Utc>, Uuid)>(&api, operator.tenant(), path).await?;
+    let after = page.after.map(|(since, id)| (since, WorkspaceId(id)));
+    let found = restricted(&api.app.pool, after, page.rows()).await?;
     let found: Vec<_> = found.into_iter().map(RestrictedWorkspaceView::from).collect();
-    let page = cursors.page(found, limit, |at| (at.restricted_at, at.workspace_id)).await?;
+    let page = page.of(found, |at| (at.restricted_at, at.workspace_id)).await?;
     Ok(HttpResponse::Ok().json(page))
 }
 
@@ -111,30 +111,24 @@ impl FromFields for AppointOwnerRequest {
     }
 }
 
-fn read(workspace: &str) -> Result<WorkspaceId, Problem> {
-    workspace.parse().map(WorkspaceId).map_err(|_| Problem::of(ProblemKind::NotFound))
-}
-
 /// Makes a member the owner of a workspace that nobody owns. Find out first whom the others want.
 #[utoipa::path(
     put, path = "/v1/admin/workspaces/{workspace_id}/owner", tag = "operators",
     request_body = AppointOwnerRequest,
-    params(("workspace_id" = Uuid, Path)),
-    responses((status = 204, headers(("Lethe-Position" = i64)))),
+    params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn appoint_owner(
     api: ApiData,
-    operator: Operator,
-    caller: Caller,
-    workspace: web::Path<String>,
+    change: WorkspaceChange,
+    matches: MustMatch,
     body: Body<AppointOwnerRequest>,
 ) -> Result<HttpResponse, Problem> {
-    operator.needs(Scope::Admin)?;
     let (AppointOwnerRequest { account_id }, bytes) = body.read()?;
-    let workspace = read(&workspace)?;
-    let mut request = operator.request(Scope::Admin, workspace.into(), (&caller, bytes));
-    let (step, stays) = appoint(workspace, account_id);
+    let (step, stays) = appoint(change.workspace, account_id);
+    let mut request = change.request(bytes);
     request.guards.push(stays);
+    let step = matches.0.on(step)?;
     Ok(done(&api.app.executor.execute(&request, &[step]).await?))
 }
 
@@ -148,15 +142,11 @@ async fn appoint_owner(
 )]
 async fn keep(
     api: ApiData,
-    operator: Operator,
-    caller: Caller,
-    workspace: web::Path<String>,
+    change: WorkspaceChange,
     body: Body<AppointOwnerRequest>,
 ) -> Result<HttpResponse, Problem> {
-    operator.needs(Scope::Admin)?;
     let (AppointOwnerRequest { account_id }, bytes) = body.read()?;
-    let workspace = read(&workspace)?;
-    let request = operator.request(Scope::Admin, workspace.into(), (&caller, bytes));
+    let (workspace, request) = (change.workspace, change.request(bytes));
     Ok(done(&hasten_deletion::keep(&api.app, workspace, account_id, request).await?))
 }
 
@@ -168,15 +158,11 @@ async fn keep(
 )]
 async fn hasten(
     api: ApiData,
-    operator: Operator,
-    caller: Caller,
-    workspace: web::Path<String>,
+    change: WorkspaceChange,
     body: Body<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    operator.needs(Scope::Admin)?;
     let (Nothing, bytes) = body.read()?;
-    let workspace = read(&workspace)?;
-    let request = operator.request(Scope::Admin, workspace.into(), (&caller, bytes));
+    let (workspace, request) = (change.workspace, change.request(bytes));
     let by = Hastening::Operator;
     let receipt = hasten_deletion::hasten(&api.app, workspace, by, None, &request).await?;
     Ok(accepted(&receipt))

@@ -1,109 +1,88 @@
 //! An invitation: accepted or declined by whoever has the address that it was mailed to.
 
-use actix_web::web::Payload;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
 use maud::{Markup, html};
 
-use super::form::{SentForm, may_be_done};
-use super::html::{Page, alert, form, hidden, way_on};
+use super::form::may_be_done;
+use super::html::{Page, hidden, way_on};
 use super::next::Next;
+use super::visit::{FormPage, Outcome, Visit};
 use super::wording::date;
-use super::{
-    ACCEPT_INVITATION, ACCOUNT, REGISTER, SIGN_IN, SIGN_OUT, VERIFY_EMAIL, link, signed_in,
-};
+use super::{ACCEPT_INVITATION, ACCOUNT, REGISTER, SIGN_IN, SIGN_OUT, VERIFY_EMAIL, link};
+use crate::api::Api;
 use crate::api::accounts::link::LinkRequest;
 use crate::api::accounts::me::{account_row, view};
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::workspaces::acceptance::join;
 use crate::api::workspaces::invited::{InvitedView, decline_by, invited, is_open};
-use crate::api::{Api, ApiData};
 
-pub async fn show(request: HttpRequest, api: ApiData) -> Result<HttpResponse, Problem> {
-    let Some(token) = link::token(&request) else {
-        return Ok(link::paste(ACCEPT_INVITATION, "Your invitation").answer());
-    };
-    draw(&request, &api, &SentForm::opened(&token, &Next::ACCOUNT), None).await
-}
+pub struct AcceptInvitation;
 
-pub async fn act(
-    request: HttpRequest,
-    api: ApiData,
-    payload: Payload,
-) -> Result<HttpResponse, Problem> {
-    let sent = SentForm::read(&request, &api, payload).await?;
-    let Some(signed_in) = signed_in(&request).await? else {
-        return draw(&request, &api, &sent, None).await;
-    };
-    match answer(&request, &api, &signed_in, &sent).await {
-        Ok(Some(page)) => Ok(page.answer()),
-        Ok(None) => draw(&request, &api, &sent, None).await,
-        Err(problem) if is_refusal_of_link(&problem) => {
-            refused(&api, &signed_in, (sent.value("token"), &problem)).await
+impl FormPage for AcceptInvitation {
+    const NAME: &'static str = ACCEPT_INVITATION;
+
+    async fn draw(visit: &Visit<'_>) -> Result<HttpResponse, Problem> {
+        let token = visit.value("token");
+        if token.is_empty() && visit.problem.is_none() {
+            return Ok(link::paste(ACCEPT_INVITATION, "Your invitation").answer());
         }
-        Err(problem) => draw(&request, &api, &sent, Some(&problem)).await,
+        let link = LinkRequest::new(token.to_owned());
+        let Some(signed_in) = visit.signed_in().await? else {
+            return match is_open(visit.api, &link).await {
+                Ok(()) => Ok(asks_who_it_is(&back_to(token)).answer()),
+                Err(over) if link::is_of_link(&over) => Ok(link::refused(&over, html! {}).answer()),
+                Err(over) => Err(over),
+            };
+        };
+        if let Some(problem) = visit.problem.filter(|problem| is_refusal_of_link(problem)) {
+            return refused(visit.api, &signed_in, (token, problem)).await;
+        }
+        let to = match invited(visit.api, &signed_in, &link).await {
+            Ok(to) => Some(to),
+            // It may be over by the form that was sent: sent again, that one says so.
+            Err(_) if visit.problem.is_some_and(may_be_done) => None,
+            Err(over) if is_refusal_of_link(&over) => {
+                return refused(visit.api, &signed_in, (token, &over)).await;
+            }
+            Err(over) => return Err(over),
+        };
+        let page = visit.page((ACCEPT_INVITATION, "You are invited"), answers(token), |form| {
+            html! { @if let Some(to) = to { (described(&to)) } (form) }
+        });
+        Ok(page.await?.answer())
     }
-}
 
-/// `None`: no answer was given.
-async fn answer(
-    request: &HttpRequest,
-    api: &Api,
-    signed_in: &SignedIn,
-    sent: &SentForm,
-) -> Result<Option<Page>, Problem> {
-    let caller = sent.caller(request, api, ACCEPT_INVITATION).await?;
-    let (link, bytes) = (LinkRequest::new(sent.value("token").to_owned()), sent.bytes.clone());
-    let (title, text) = match sent.value("answer") {
-        "accept" => {
-            join(api, signed_in, &caller, (&link, bytes)).await?;
-            ("Welcome", "You are a member of the workspace now.")
+    async fn send(visit: &Visit<'_>) -> Result<Outcome, Problem> {
+        let Some(signed_in) = visit.signed_in().await? else { return Ok(Outcome::Again) };
+        let (caller, bytes) = visit.caller(ACCEPT_INVITATION).await?;
+        let link = LinkRequest::new(visit.value("token").to_owned());
+        match visit.value("answer") {
+            "accept" => {
+                join(visit.api, &signed_in, &caller, (&link, bytes)).await?;
+                Ok(Outcome::Done("joined"))
+            }
+            "decline" => {
+                decline_by(&link, visit.api, &signed_in, (&caller, bytes)).await?;
+                Ok(Outcome::Done("declined"))
+            }
+            _ => Ok(Outcome::Again),
         }
-        "decline" => {
-            decline_by(&link, api, signed_in, (&caller, bytes)).await?;
+    }
+
+    async fn done(_: &Visit<'_>, what: &str) -> Option<Page> {
+        let (title, text) = if what == "joined" {
+            ("Welcome", "You are a member of the workspace now.")
+        } else {
             let text = "The link no longer works, and the workspace keeps nothing of your address.";
             ("You declined", text)
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some(Page::new(title, html! { p { (text) } (way_on(ACCOUNT, "Go on")) })))
+        };
+        Some(Page::new(title, html! { p { (text) } (way_on(ACCOUNT, "Go on")) }))
+    }
 }
 
 fn is_refusal_of_link(problem: &Problem) -> bool {
     problem.kind() == ProblemKind::NotInvited || link::is_of_link(problem)
-}
-
-async fn draw(
-    request: &HttpRequest,
-    api: &Api,
-    sent: &SentForm,
-    problem: Option<&Problem>,
-) -> Result<HttpResponse, Problem> {
-    let token = sent.value("token");
-    let link = LinkRequest::new(token.to_owned());
-    let Some(signed_in) = signed_in(request).await? else {
-        return match is_open(api, &link).await {
-            Ok(()) => Ok(asks_who_it_is(&back_to(token)).answer()),
-            Err(over) if link::is_of_link(&over) => Ok(link::refused(&over, html! {}).answer()),
-            Err(over) => Err(over),
-        };
-    };
-    let to = match invited(api, &signed_in, &link).await {
-        Ok(to) => Some(to),
-        // It may be over by the form that was sent: sent again, that one says so.
-        Err(_) if problem.is_some_and(may_be_done) => None,
-        Err(over) if is_refusal_of_link(&over) => {
-            return refused(api, &signed_in, (token, &over)).await;
-        }
-        Err(over) => return Err(over),
-    };
-    let seal = sent.seal(request, api, (ACCEPT_INVITATION, problem)).await?;
-    let content = html! {
-        (alert(problem))
-        @if let Some(to) = to { (described(&to)) }
-        (form(ACCEPT_INVITATION, &seal, answers(token)))
-    };
-    Ok(Page::new("You are invited", content).refusing(problem).sealed(seal).answer())
 }
 
 fn described(to: &InvitedView) -> Markup {

@@ -1,79 +1,61 @@
 //! The link that proves another address.
 
-use actix_web::web::Payload;
-use actix_web::{HttpRequest, HttpResponse};
-use domain::AccountId;
+use actix_web::HttpResponse;
 use maud::html;
 
-use super::form::SentForm;
-use super::html::{Page, alert, button, form, hidden};
-use super::next::Next;
+use super::html::{Page, button, hidden};
+use super::visit::{FormPage, Outcome, Visit};
 use super::{CHANGE_EMAIL, link};
 use crate::api::accounts::email::{CONFIRMS, confirm_by, requested_address};
 use crate::api::accounts::link::LinkRequest;
 use crate::api::http::problem::Problem;
-use crate::api::{Api, ApiData};
 
-pub async fn show(request: HttpRequest, api: ApiData) -> Result<HttpResponse, Problem> {
-    let Some(token) = link::token(&request) else {
-        return Ok(link::paste(CHANGE_EMAIL, "Confirm your new address").answer());
-    };
-    draw(&request, &api, &SentForm::opened(&token, &Next::ACCOUNT), None).await
-}
+pub struct ChangeEmail;
 
-pub async fn act(
-    request: HttpRequest,
-    api: ApiData,
-    payload: Payload,
-) -> Result<HttpResponse, Problem> {
-    let sent = SentForm::read(&request, &api, payload).await?;
-    let account = match confirm(&request, &api, &sent).await {
-        Ok(account) => account,
-        Err(problem) if link::is_of_link(&problem) => return Ok(refused(&problem)),
-        Err(problem) => return draw(&request, &api, &sent, Some(&problem)).await,
-    };
-    let content = html! {
-        p { "Sign in with it from now on." }
-        (link::way_on_of(&request, &api, account, &Next::ACCOUNT).await)
-    };
-    Ok(Page::new("Your address is changed", content).answer())
-}
+impl FormPage for ChangeEmail {
+    const NAME: &'static str = CHANGE_EMAIL;
 
-async fn confirm(request: &HttpRequest, api: &Api, sent: &SentForm) -> Result<AccountId, Problem> {
-    let caller = sent.caller(request, api, CHANGE_EMAIL).await?;
-    let link = LinkRequest::new(sent.value("token").to_owned());
-    Ok(confirm_by(&link, api, &caller, sent.bytes.clone()).await?.0)
-}
-
-async fn draw(
-    request: &HttpRequest,
-    api: &Api,
-    sent: &SentForm,
-    problem: Option<&Problem>,
-) -> Result<HttpResponse, Problem> {
-    let token = sent.value("token");
-    let email = match link::account_of(api, token, (&CONFIRMS, problem)).await {
-        Ok(Some(account)) => Some(requested_address(api, account).await?),
-        Ok(None) => None,
-        Err(over) if link::is_of_link(&over) => return Ok(refused(&over)),
-        Err(over) => return Err(over),
-    };
-    let seal = sent.seal(request, api, (CHANGE_EMAIL, problem)).await?;
-    let fields = html! { (hidden("token", token)) (button("Use this address")) };
-    let content = html! {
-        (alert(problem))
-        @if let Some(email) = email {
-            p { strong { bdi { (email.expose()) } } }
+    async fn draw(visit: &Visit<'_>) -> Result<HttpResponse, Problem> {
+        let token = visit.value("token");
+        if token.is_empty() && visit.problem.is_none() {
+            return Ok(link::paste(CHANGE_EMAIL, "Confirm your new address").answer());
         }
-        p { "It becomes the address of your account, and no mail goes to the old one." }
-        p { "Was it not you? Close this page." }
-        (form(CHANGE_EMAIL, &seal, fields))
-    };
-    let title = "Use this address from now on?";
-    Ok(Page::new(title, content).refusing(problem).sealed(seal).answer())
-}
+        let email = match link::account_of(visit, &CONFIRMS).await {
+            Ok(Some(account)) => Some(requested_address(visit.api, account).await?),
+            Ok(None) => None,
+            Err(over) if link::is_of_link(&over) => {
+                let text = "A change of address lasts a day, and a new password ends it.";
+                return Ok(link::refused(&over, html! { p { (text) } }).answer());
+            }
+            Err(over) => return Err(over),
+        };
+        let fields = html! { (hidden("token", token)) (button("Use this address")) };
+        let title = "Use this address from now on?";
+        let page = visit.page((CHANGE_EMAIL, title), fields, |form| {
+            html! {
+                @if let Some(email) = email {
+                    p { strong { bdi { (email.expose()) } } }
+                }
+                p { "It becomes the address of your account, and no mail goes to the old one." }
+                p { "Was it not you? Close this page." }
+                (form)
+            }
+        });
+        Ok(page.await?.answer())
+    }
 
-fn refused(problem: &Problem) -> HttpResponse {
-    let instead = html! { p { "A change of address lasts a day, and a new password ends it." } };
-    link::refused(problem, instead).answer()
+    async fn send(visit: &Visit<'_>) -> Result<Outcome, Problem> {
+        let (caller, bytes) = visit.caller(CHANGE_EMAIL).await?;
+        let link = LinkRequest::new(visit.value("token").to_owned());
+        confirm_by(&link, visit.api, &caller, bytes).await?;
+        Ok(Outcome::Done("changed"))
+    }
+
+    async fn done(visit: &Visit<'_>, _: &str) -> Option<Page> {
+        let content = html! {
+            p { "Sign in with it from now on." }
+            (link::way_on_from(visit).await)
+        };
+        Some(Page::new("Your address is changed", content))
+    }
 }

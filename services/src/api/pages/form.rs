@@ -205,7 +205,10 @@ fn is_foreign(request: &HttpRequest, api: &Api) -> bool {
 }
 
 /// The key of a form that is ours.
-async fn key(
+///
+/// # Errors
+/// It is over, or was never ours; or the keyring is not reached.
+pub async fn key(
     request: &HttpRequest,
     api: &Api,
     (page, sent): (&str, &str),

@@ -67,12 +67,6 @@ impl Page {
         self
     }
 
-    #[must_use]
-    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
-        self
-    }
-
     /// A link of a former version may lead here.
     #[must_use]
     pub fn taking_old_links(mut self) -> Self {
@@ -188,7 +182,20 @@ pub enum InputKind {
     NewPassword,
 }
 
-impl Input<'_> {
+impl<'a> Input<'a> {
+    /// Of an e-mail address by which an account is looked up.
+    pub const fn address(typed: &'a str) -> Self {
+        Self {
+            name: "email",
+            label: "E-mail address",
+            kind: InputKind::Email,
+            autocomplete: "username",
+            value: typed,
+            hint: "",
+            is_required: true,
+        }
+    }
+
     pub fn draw(&self, problem: Option<&Problem>) -> Markup {
         let Self { name, label, kind, autocomplete, value, hint, is_required } = *self;
         let wrong = problem.and_then(|problem| problem.of_field(name));

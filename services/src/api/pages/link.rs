@@ -7,10 +7,10 @@ use url::form_urlencoded::parse;
 
 use super::form::may_be_done;
 use super::html::{Input, InputKind, Page, button, way_on};
-use super::next::{Next, parameter};
+use super::next::parameter;
+use super::visit::Visit;
 use super::wording::wording;
-use super::{SIGN_IN, SIGN_OUT, signed_in};
-use crate::api::Api;
+use super::{SIGN_IN, SIGN_OUT};
 use crate::api::accounts::link::{ByLink, LinkRequest};
 use crate::api::accounts::me::address_of;
 use crate::api::http::problem::{Problem, ProblemKind};
@@ -50,41 +50,35 @@ pub fn refused(problem: &Problem, instead: Markup) -> Page {
     Page::new(&title, html! { p { (text) } (instead) }).refusing(Some(problem))
 }
 
-/// The account of a link that would do what it is for. `None`: it is not looked at, since by what went wrong it may
-/// have done so.
+/// The account of the link of this visit, if following it would do what it is for. `None`: it is not looked at, since by
+/// what went wrong it may have done so.
 ///
 /// # Errors
 /// The link does nothing, or the databases are not reached.
-pub async fn account_of(
-    api: &Api,
-    token: &str,
-    (by, problem): (&ByLink, Option<&Problem>),
-) -> Result<Option<AccountId>, Problem> {
-    if problem.is_some_and(may_be_done) {
-        return Ok(None);
+pub async fn account_of(visit: &Visit<'_>, by: &ByLink) -> Result<Option<AccountId>, Problem> {
+    match visit.problem {
+        Some(problem) if may_be_done(problem) => Ok(None),
+        Some(problem) if is_of_link(problem) => Err(problem.clone()),
+        Some(_) | None => {
+            let link = LinkRequest::new(visit.value("token").to_owned());
+            link.look(visit.api, by).await.map(Some)
+        }
     }
-    LinkRequest::new(token.to_owned()).look(api, by).await.map(Some)
 }
 
-/// What leads on from a link of this account that did its work. Somebody else may be signed in in this browser.
-pub async fn way_on_of(
-    request: &HttpRequest,
-    api: &Api,
-    account: AccountId,
-    next: &Next,
-) -> Markup {
-    match signed_in(request).await.ok().flatten() {
-        None => way_on(&next.after(SIGN_IN), "Sign in"),
-        Some(own) if own.account == account => way_on(&next.to_string(), "Go on"),
-        Some(other) => {
-            let email = address_of(api, other.account).await.ok();
-            html! {
-                @if let Some(email) = email {
-                    p { "In this browser " strong { bdi { (email.expose()) } } " is signed in." }
-                }
-                (way_on(&next.after(SIGN_OUT), "Sign in with another address"))
-            }
+/// What leads on from a link that did its work. Somebody else than its account's person may be signed in in this browser.
+pub async fn way_on_from(visit: &Visit<'_>) -> Markup {
+    let next = visit.next();
+    let Some(own) = visit.signed_in().await.ok().flatten() else {
+        return way_on(&next.after(SIGN_IN), "Sign in");
+    };
+    let email = address_of(visit.api, own.account).await.ok();
+    html! {
+        @if let Some(email) = email {
+            p { "In this browser " strong { bdi { (email.expose()) } } " is signed in." }
         }
+        (way_on(&next.to_string(), "Go on"))
+        nav { a href=(next.after(SIGN_OUT)) { "Sign in with another address" } }
     }
 }
 

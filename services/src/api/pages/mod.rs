@@ -14,6 +14,7 @@ mod reset_password;
 mod sign_in;
 mod sign_out;
 mod verify_email;
+mod visit;
 mod wording;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -25,10 +26,11 @@ use actix_web::web::{ServiceConfig, get, head, post, resource, to};
 use actix_web::{Error, Handler, HttpMessage, HttpRequest, HttpResponse, Route};
 
 use self::form::WayBack;
+use self::visit::{FormPage, act, show};
 use crate::api::ApiData;
 use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::deadline;
 use crate::api::http::problem::{Problem, ProblemKind};
-use crate::api::http::routes::ANSWER_WITHIN;
 
 const ACCOUNT: &str = "account";
 const ACCEPT_INVITATION: &str = "accept-invitation";
@@ -55,18 +57,13 @@ const OLD_LINKS: (&str, &str) = ("text/javascript; charset=utf-8", include_str!(
 
 /// Puts the pages into the application.
 pub fn serve(config: &mut ServiceConfig) {
-    page(config, SIGN_IN, sign_in::show, Some(post().to(sign_in::act)));
-    page(config, SIGN_OUT, sign_out::show, Some(post().to(sign_out::act)));
-    page(config, REGISTER, register::show, Some(post().to(register::act)));
-    page(config, VERIFY_EMAIL, verify_email::show, Some(post().to(verify_email::act)));
-    page(config, CHANGE_EMAIL, change_email::show, Some(post().to(change_email::act)));
-    page(config, RESET_PASSWORD, reset_password::show, Some(post().to(reset_password::act)));
-    page(
-        config,
-        ACCEPT_INVITATION,
-        accept_invitation::show,
-        Some(post().to(accept_invitation::act)),
-    );
+    form_page::<sign_in::SignIn>(config);
+    form_page::<sign_out::SignOut>(config);
+    form_page::<register::Register>(config);
+    form_page::<verify_email::VerifyEmail>(config);
+    form_page::<change_email::ChangeEmail>(config);
+    form_page::<reset_password::ResetPassword>(config);
+    form_page::<accept_invitation::AcceptInvitation>(config);
     page(config, ACCOUNT, account::show, None);
     for (path, (kind, text)) in [("/pages.css", STYLE), ("/old-links.js", OLD_LINKS)] {
         for method in [get(), head()] {
@@ -89,6 +86,10 @@ pub fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     let plain = || request.path().trim_start_matches('/').to_owned();
     let back = request.extensions().get::<WayBack>().map_or_else(plain, |back| back.0.clone());
     page.adding(html::way_on(&back, "Open the page again")).answer()
+}
+
+fn form_page<P: FormPage>(config: &mut ServiceConfig) {
+    page(config, P::NAME, show::<P>, Some(post().to(act::<P>)));
 }
 
 fn page<S>(config: &mut ServiceConfig, name: &str, show: S, act: Option<Route>)
@@ -122,7 +123,7 @@ async fn as_page(
     next: middleware::Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let asked = request.request().clone();
-    let Ok(answer) = tokio::time::timeout(ANSWER_WITHIN, next.call(request)).await else {
+    let Some(answer) = deadline::in_time(next.call(request)).await else {
         let refused = refusal(&asked, &Problem::of(ProblemKind::TimedOut));
         return Ok(ServiceResponse::new(asked, refused));
     };

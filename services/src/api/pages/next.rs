@@ -76,6 +76,16 @@ pub fn reference(path: &str, token: &str, next: &str) -> String {
     if query.is_empty() { page.to_owned() } else { format!("{page}?{query}") }
 }
 
+/// A page that says what was done, as its seal shows.
+pub fn done_at(page: &str, (what, seal): (&str, &str), next: &Next) -> String {
+    let mut query = Serializer::new(String::new());
+    query.append_pair("done", what).append_pair("seal", seal);
+    if *next != Next::ACCOUNT {
+        query.append_pair("next", &next.to_string());
+    }
+    format!("{page}?{}", query.finish())
+}
+
 /// Sends the browser to another page.
 pub fn go_to(reference: &str) -> HttpResponseBuilder {
     let mut answer = HttpResponse::SeeOther();

@@ -1,64 +1,50 @@
 //! Signing out in this browser.
 
+use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::web::Payload;
-use actix_web::{HttpRequest, HttpResponse};
 use domain::session::CloseReason;
 use maud::html;
 
-use super::form::SentForm;
-use super::html::{Page, alert, button, form, hidden, way_on};
-use super::next::Next;
-use super::{SIGN_IN, SIGN_OUT, signed_in};
+use super::html::{Page, button, hidden, way_on};
+use super::next::{Next, go_to};
+use super::visit::{FormPage, Outcome, Visit};
+use super::{SIGN_IN, SIGN_OUT};
 use crate::api::accounts::me::address_of;
 use crate::api::auth::sessions::end;
 use crate::api::auth::signed_in::cookie_cleared;
 use crate::api::http::problem::Problem;
-use crate::api::{Api, ApiData};
 
-pub async fn show(request: HttpRequest, api: ApiData) -> Result<HttpResponse, Problem> {
-    draw(&request, &api, &SentForm::opened("", &Next::of(&request)), None).await
-}
+pub struct SignOut;
 
-pub async fn act(
-    request: HttpRequest,
-    api: ApiData,
-    payload: Payload,
-) -> Result<HttpResponse, Problem> {
-    let sent = SentForm::read(&request, &api, payload).await?;
-    if let Err(problem) = sign_out(&request, &api, &sent).await {
-        return draw(&request, &api, &sent, Some(&problem)).await;
+impl FormPage for SignOut {
+    const NAME: &'static str = SIGN_OUT;
+
+    /// Whatever is wrong with the form: where nobody is signed in, nothing is left to do.
+    async fn draw(visit: &Visit<'_>) -> Result<HttpResponse, Problem> {
+        let next = visit.next();
+        let Some(signed_in) = visit.signed_in().await? else {
+            return Ok(signed_out(&next).answer());
+        };
+        let email = address_of(visit.api, signed_in.account).await?;
+        let fields = html! { (hidden("next", &next.to_string())) (button("Sign out")) };
+        let page = visit.page((SIGN_OUT, "Sign out?"), fields, |form| {
+            html! {
+                p { "You are signed in as " strong { bdi { (email.expose()) } } " in this browser." }
+                (form)
+            }
+        });
+        Ok(page.await?.answer())
     }
-    let page = signed_out(&sent.next());
-    Ok(page.with_header(header::SET_COOKIE, cookie_cleared()).answer())
-}
 
-async fn sign_out(request: &HttpRequest, api: &Api, sent: &SentForm) -> Result<(), Problem> {
-    let caller = sent.caller(request, api, SIGN_OUT).await?;
-    if let Some(signed_in) = signed_in(request).await? {
-        end(api, &signed_in, &caller, signed_in.session, CloseReason::SignedOut).await?;
+    async fn send(visit: &Visit<'_>) -> Result<Outcome, Problem> {
+        let (caller, _) = visit.caller(SIGN_OUT).await?;
+        if let Some(own) = visit.signed_in().await? {
+            end(visit.api, &own, &caller, own.session, CloseReason::SignedOut).await?;
+        }
+        let mut goes = go_to(&visit.next().after(SIGN_OUT));
+        goes.insert_header((header::SET_COOKIE, cookie_cleared()));
+        Ok(Outcome::Goes(goes.finish()))
     }
-    Ok(())
-}
-
-/// Whatever is wrong with the form: where nobody is signed in, nothing is left to do.
-async fn draw(
-    request: &HttpRequest,
-    api: &Api,
-    sent: &SentForm,
-    problem: Option<&Problem>,
-) -> Result<HttpResponse, Problem> {
-    let next = sent.next();
-    let Some(signed_in) = signed_in(request).await? else { return Ok(signed_out(&next).answer()) };
-    let seal = sent.seal(request, api, (SIGN_OUT, problem)).await?;
-    let email = address_of(api, signed_in.account).await?;
-    let fields = html! { (hidden("next", &next.to_string())) (button("Sign out")) };
-    let content = html! {
-        (alert(problem))
-        p { "You are signed in as " strong { bdi { (email.expose()) } } " in this browser." }
-        (form(SIGN_OUT, &seal, fields))
-    };
-    Ok(Page::new("Sign out?", content).refusing(problem).sealed(seal).answer())
 }
 
 fn signed_out(next: &Next) -> Page {

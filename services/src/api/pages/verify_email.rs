@@ -1,82 +1,79 @@
 //! The link that proves an address, and another mail with it.
 
-use actix_web::web::Payload;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
 use domain::AccountId;
 use maud::{Markup, html};
 
-use super::form::SentForm;
-use super::html::{Page, alert, button, form, hidden, way_on};
+use super::html::{Page, button, hidden, way_on};
 use super::next::{Next, go_to};
-use super::{ACCOUNT, RESET_PASSWORD, SIGN_IN, VERIFY_EMAIL, link, signed_in};
+use super::visit::{FormPage, Outcome, Visit};
+use super::{ACCOUNT, RESET_PASSWORD, SIGN_IN, VERIFY_EMAIL, link};
+use crate::api::Api;
 use crate::api::accounts::link::LinkRequest;
 use crate::api::accounts::me::{account_row, address_of, view};
 use crate::api::accounts::register::{VERIFIES, mail_again, verify_by};
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::problem::{Problem, ProblemKind};
-use crate::api::{Api, ApiData};
 
-pub async fn show(request: HttpRequest, api: ApiData) -> Result<HttpResponse, Problem> {
-    let token = link::token(&request).unwrap_or_default();
-    draw(&request, &api, &SentForm::opened(&token, &Next::of(&request)), None).await
-}
+const WITHOUT_LINK: &str = "Confirm your address";
 
-pub async fn act(
-    request: HttpRequest,
-    api: ApiData,
-    payload: Payload,
-) -> Result<HttpResponse, Problem> {
-    let sent = SentForm::read(&request, &api, payload).await?;
-    let has_link = !sent.value("token").is_empty();
-    let done = if has_link {
-        verify(&request, &api, &sent).await
-    } else {
-        mail_another(&request, &api, &sent).await
-    };
-    let is_over = |problem: &Problem| {
-        problem.kind() == ProblemKind::AlreadyDone || has_link && link::is_of_link(problem)
-    };
-    match done {
-        Ok(answer) => Ok(answer),
-        Err(problem) if is_over(&problem) => Ok(refused(&problem)),
-        Err(problem) => draw(&request, &api, &sent, Some(&problem)).await,
-    }
-}
+pub struct VerifyEmail;
 
-async fn verify(
-    request: &HttpRequest,
-    api: &Api,
-    sent: &SentForm,
-) -> Result<HttpResponse, Problem> {
-    let caller = sent.caller(request, api, VERIFY_EMAIL).await?;
-    let link = LinkRequest::new(sent.value("token").to_owned());
-    let (account, _) = verify_by(&link, api, &caller, sent.bytes.clone()).await?;
-    let content = html! {
-        p { "We know now that mail to it reaches you." }
-        (link::way_on_of(request, api, account, &sent.next()).await)
-    };
-    Ok(Page::new("Your address is confirmed", content).answer())
-}
+impl FormPage for VerifyEmail {
+    const NAME: &'static str = VERIFY_EMAIL;
 
-async fn mail_another(
-    request: &HttpRequest,
-    api: &Api,
-    sent: &SentForm,
-) -> Result<HttpResponse, Problem> {
-    let (caller, next) = (sent.caller(request, api, VERIFY_EMAIL).await?, sent.next());
-    let Some(signed_in) = signed_in(request).await? else {
-        return Ok(go_to(&Next::to(VERIFY_EMAIL).after(SIGN_IN)).finish());
-    };
-    mail_again(api, &signed_in, &caller, sent.bytes.clone()).await?;
-    let content = html! {
-        p { "Another link is on its way. It works for three days, and the earlier one no longer." }
-        @if next.is_invitation() {
-            p { "First follow that link. Then open the invitation again." }
-            (way_on(&next.to_string(), "Open the invitation"))
+    async fn draw(visit: &Visit<'_>) -> Result<HttpResponse, Problem> {
+        if visit.value("token").is_empty() {
+            return match (visit.problem, visit.signed_in().await?) {
+                (Some(problem), _) if problem.kind() == ProblemKind::AlreadyDone => {
+                    Ok(refused(problem))
+                }
+                (_, Some(signed_in)) => without_link(visit, &signed_in).await,
+                (_, None) => Ok(asks_who_it_is()),
+            };
         }
-        nav { a href=(next.after(VERIFY_EMAIL)) { "No mail comes?" } }
-    };
-    Ok(Page::new("Look into your mail", content).answer())
+        match link::account_of(visit, &VERIFIES).await {
+            Ok(account) => with_link(visit, account).await,
+            Err(over) if link::is_of_link(&over) => Ok(refused(&over)),
+            Err(over) => Err(over),
+        }
+    }
+
+    async fn send(visit: &Visit<'_>) -> Result<Outcome, Problem> {
+        let (caller, bytes) = visit.caller(VERIFY_EMAIL).await?;
+        let token = visit.value("token");
+        if !token.is_empty() {
+            let link = LinkRequest::new(token.to_owned());
+            verify_by(&link, visit.api, &caller, bytes).await?;
+            return Ok(Outcome::Done("confirmed"));
+        }
+        let Some(signed_in) = visit.signed_in().await? else {
+            let goes = go_to(&Next::to(VERIFY_EMAIL).after(SIGN_IN)).finish();
+            return Ok(Outcome::Goes(goes));
+        };
+        mail_again(visit.api, &signed_in, &caller, bytes).await?;
+        Ok(Outcome::Done("mailed"))
+    }
+
+    async fn done(visit: &Visit<'_>, what: &str) -> Option<Page> {
+        if what == "confirmed" {
+            let content = html! {
+                p { "We know now that mail to it reaches you." }
+                (link::way_on_from(visit).await)
+            };
+            return Some(Page::new("Your address is confirmed", content));
+        }
+        let next = visit.next();
+        let content = html! {
+            p { "Another link is on its way. It works for three days, and the earlier one no longer." }
+            @if next.is_invitation() {
+                p { "First follow that link. Then open the invitation again." }
+                (way_on(&next.to_string(), "Open the invitation"))
+            }
+            nav { a href=(next.after(VERIFY_EMAIL)) { "No mail comes?" } }
+        };
+        Some(Page::new("Look into your mail", content))
+    }
 }
 
 /// A link that did its work says so as well when it is followed once more.
@@ -92,41 +89,26 @@ fn refused(problem: &Problem) -> HttpResponse {
     Page::new(title, content).refusing(Some(problem)).answer()
 }
 
-async fn draw(
-    request: &HttpRequest,
-    api: &Api,
-    sent: &SentForm,
-    problem: Option<&Problem>,
-) -> Result<HttpResponse, Problem> {
-    let token = sent.value("token");
-    if token.is_empty() {
-        return match signed_in(request).await? {
-            Some(signed_in) => without_link(request, api, &signed_in, (sent, problem)).await,
-            None => Ok(asks_who_it_is()),
-        };
-    }
-    let about = match link::account_of(api, token, (&VERIFIES, problem)).await {
-        Ok(Some(account)) => of_account(api, account).await?,
-        Ok(None) => html! {},
-        Err(over) if link::is_of_link(&over) => return Ok(refused(&over)),
-        Err(over) => return Err(over),
+async fn with_link(visit: &Visit<'_>, account: Option<AccountId>) -> Result<HttpResponse, Problem> {
+    let about = match account {
+        Some(account) => of_account(visit.api, account).await?,
+        None => html! {},
     };
-    let seal = sent.seal(request, api, (VERIFY_EMAIL, problem)).await?;
     let fields = html! {
-        (hidden("token", token))
-        (hidden("next", &sent.next().to_string()))
+        (hidden("token", visit.value("token")))
+        (hidden("next", &visit.next().to_string()))
         (button("Yes, it is mine"))
     };
-    let content = html! {
-        (alert(problem))
-        p { "This account was opened with your address. Confirm that both are yours." }
-        (about)
-        (form(VERIFY_EMAIL, &seal, fields))
-        p { "Was it not you? Close this page. Or choose a new password: the account is yours then." }
-        nav { a href=(RESET_PASSWORD) { "Choose a new password" } }
-    };
-    let title = "Is this your address?";
-    Ok(Page::new(title, content).refusing(problem).sealed(seal).answer())
+    let page = visit.page((VERIFY_EMAIL, "Is this your address?"), fields, |form| {
+        html! {
+            p { "This account was opened with your address. Confirm that both are yours." }
+            (about)
+            (form)
+            p { "Was it not you? Close this page. Or choose a new password: the account is yours then." }
+            nav { a href=(RESET_PASSWORD) { "Choose a new password" } }
+        }
+    });
+    Ok(page.await?.answer())
 }
 
 /// Whoever has the mail may see whose account it is about.
@@ -142,8 +124,6 @@ async fn of_account(api: &Api, account: AccountId) -> Result<Markup, Problem> {
     })
 }
 
-const WITHOUT_LINK: &str = "Confirm your address";
-
 fn asks_who_it_is() -> HttpResponse {
     let content = html! {
         p { "Follow the link in the mail that we sent you. To get another mail, sign in." }
@@ -153,26 +133,20 @@ fn asks_who_it_is() -> HttpResponse {
 }
 
 /// Whoever is signed in gets another mail.
-async fn without_link(
-    request: &HttpRequest,
-    api: &Api,
-    signed_in: &SignedIn,
-    (sent, problem): (&SentForm, Option<&Problem>),
-) -> Result<HttpResponse, Problem> {
-    let email = address_of(api, signed_in.account).await?;
-    let seal = sent.seal(request, api, (VERIFY_EMAIL, problem)).await?;
+async fn without_link(visit: &Visit<'_>, signed_in: &SignedIn) -> Result<HttpResponse, Problem> {
+    let email = address_of(visit.api, signed_in.account).await?;
     let fields = html! {
-        (hidden("next", &sent.next().to_string()))
+        (hidden("next", &visit.next().to_string()))
         (button("Mail another link"))
     };
-    let content = html! {
-        (alert(problem))
-        p {
-            "Follow the link in the mail that we sent to " strong { bdi { (email.expose()) } } ". It is not \
-             there? We mail another one, and the earlier link no longer works."
+    let page = visit.page((VERIFY_EMAIL, WITHOUT_LINK), fields, |form| {
+        html! {
+            p {
+                "Follow the link in the mail that we sent to " strong { bdi { (email.expose()) } } ". It is not \
+                 there? We mail another one, and the earlier link no longer works."
+            }
+            (form)
         }
-        (form(VERIFY_EMAIL, &seal, fields))
-    };
-    let page = Page::new(WITHOUT_LINK, content).refusing(problem).sealed(seal);
-    Ok(page.taking_old_links().answer())
+    });
+    Ok(page.await?.taking_old_links().answer())
 }

@@ -8,7 +8,7 @@ use domain::run::{Ending, LogSeal, RunState, Stage};
 use domain::workspace::WorkspaceAction;
 use domain::{ActorId, RunId, ServerId};
 use infra::log::read_through;
-use projections::runs::{Filter, Run, Runs, page};
+use projections::runs::{Filter, Run, Runs, page as find_runs};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -112,7 +112,8 @@ pub struct RunView {
     timeout_seconds: u32,
 }
 
-/// The runs of a workspace.
+/// The runs of a workspace. With `state`, `server_id` or `requester_id`, 10,000 runs are looked through for a page:
+/// it may have fewer things than the limit, or none, and go on by its `next`.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/runs", tag = "runs",
     params(("workspace_id" = Uuid, Path), RunListing,
@@ -127,17 +128,16 @@ async fn list(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let Query(listing) = query;
+    let page = listing.page(&api, member.tenant(), "/v1/workspaces/runs").await?;
     least.reached::<Runs>(&api).await?;
-    let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/runs")?;
-    let order = (listing.order.by_time(), listing.after(&cursors).await?);
     let RunFilter { state, server_id: server, requester_id, from: since, to: until } =
         listing.filter;
-    let requester = requester_id.map(ActorId);
-    let filter = Filter { state, server, requester, since, until };
-    let rows = page(&api.app.pool, member.workspace, &filter, order, listing.limit + 1).await?;
-    let runs: Vec<RunSummary> = rows.iter().map(summary).collect();
-    let page = cursors.page(runs, listing.limit, |run| (run.requested_at, run.run_id));
-    Ok(HttpResponse::Ok().json(page.await?))
+    let filter = Filter { state, server, requester: requester_id.map(ActorId), since, until };
+    let (pool, of) = (&api.app.pool, member.workspace);
+    let found = find_runs(pool, of, &filter, page.by_time(), page.rows()).await?;
+    let runs: Vec<RunSummary> = found.runs.iter().map(summary).collect();
+    let page = page.of_part(runs, |run| (run.requested_at, run.run_id), found.end).await?;
+    Ok(HttpResponse::Ok().json(page))
 }
 
 /// A run: what was requested, and how far it is on each server.

@@ -136,7 +136,7 @@ async fn start(
         RequestRun { member: member.of_seats(), work, servers, timeout_seconds, secrets };
     let receipt = requested.execute(&api.app, &request).await?;
     let place = format!("/v1/workspaces/{workspace}/runs/{run}");
-    Ok(created_if_read(place, &receipt, view(&api, &member, run).await))
+    Ok(created_if_read(place, &receipt, view(&api, &member, run)).await)
 }
 
 /// Requests that a run be cancelled: what waits is cancelled at once, what runs is ended.
@@ -160,7 +160,7 @@ async fn cancel(
     let step = Step::new::<Run>(run.id.0, cancels);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     failpoint!(CancelRequested);
-    Ok(shown_if_read(StatusCode::ACCEPTED, &receipt, view(&api, &member, run.id).await))
+    Ok(shown_if_read(StatusCode::ACCEPTED, &receipt, view(&api, &member, run.id)).await)
 }
 
 /// On which servers to try again; by default on all where the last attempt did not succeed.
@@ -207,7 +207,7 @@ async fn retry(
     let (member_of_seats, state) = (member.of_seats(), &*run.state);
     let retry = RetryRun { member: member_of_seats, run: run.id, state, servers, secrets };
     let receipt = retry.execute(&api.app, &member.request(&caller, bytes)).await?;
-    Ok(shown_if_read(StatusCode::ACCEPTED, &receipt, view(&api, &member, run.id).await))
+    Ok(shown_if_read(StatusCode::ACCEPTED, &receipt, view(&api, &member, run.id)).await)
 }
 
 impl From<RequestRunError> for Problem {

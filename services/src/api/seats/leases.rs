@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathLease;
-use crate::api::http::answer::{created, done};
+use crate::api::http::answer::{created, done, if_read};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, number};
 use crate::api::http::idempotency::{IdempotencyKey, NeededIdempotencyKey};
@@ -148,7 +148,7 @@ async fn take_over(
     let request = member.request(&caller, bytes);
     let mut leased = member.of_seats().take_over(&api.app, &request, lease.id).await?;
     // The seat is held since the lease that was taken over began.
-    if let Ok(held) = self::lease(&api, &member, leased.lease).await {
+    if let Some(held) = if_read(self::lease(&api, &member, leased.lease)).await {
         leased.acquired_at = held.acquired_at;
     }
     Ok(leased_seat(&member, &leased))

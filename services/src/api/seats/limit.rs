@@ -1,21 +1,23 @@
 //! How many seats a workspace has, as an operator sets and reads it.
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
+use actix_web::http::header;
 use domain::WorkspaceId;
-use domain::operator::Scope;
 use domain::seat::{LIMIT_MAX, LimitCause, SeatCommand, SeatError, SeatPool, pool_stream};
 use infra::event_store::Step;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::ApiData;
-use crate::api::auth::caller::Caller;
-use crate::api::auth::signed_in::Operator;
+use crate::api::auth::operator::{Admin, Operator};
+use crate::api::auth::path_resources::PathId;
 use crate::api::http::answer::done;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number};
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::precondition::{MustMatch, etag};
+use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
+use crate::api::operators::change::WorkspaceChange;
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_show, show).add(__path_set, set);
@@ -48,46 +50,38 @@ pub struct SeatLimitView {
 #[utoipa::path(
     get, path = "/v1/admin/workspaces/{workspace_id}/seat-limit", tag = "operators",
     params(("workspace_id" = uuid::Uuid, Path)),
-    responses((status = 200, body = SeatLimitView)),
+    responses((status = 200, body = SeatLimitView, headers(("ETag" = String)))),
 )]
 async fn show(
     api: ApiData,
-    operator: Operator,
-    workspace: web::Path<String>,
+    _: Operator<Admin>,
+    workspace: PathId<WorkspaceId>,
 ) -> Result<HttpResponse, Problem> {
-    operator.needs(Scope::Admin)?;
-    let workspace = read(&workspace)?;
+    let workspace = workspace.get()?;
     let pool = pool_stream(workspace);
     let loaded = api.app.executor.load::<SeatPool>(workspace.into(), pool).await?;
     let live = loaded.state.live().ok_or(SeatError::Unknown)?;
-    let (limit, cause) = (live.limit, live.cause);
-    Ok(HttpResponse::Ok().json(SeatLimitView { limit, cause }))
-}
-
-fn read(workspace: &str) -> Result<WorkspaceId, Problem> {
-    workspace.parse().map(WorkspaceId).map_err(|_| Problem::of(ProblemKind::NotFound))
+    let (limit, cause, tag) = (live.limit, live.cause, etag(loaded.version));
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(SeatLimitView { limit, cause }))
 }
 
 /// Sets how many seats a workspace has. Under a lowered limit nobody is cut off: leases are no
-/// longer renewed, those that came last first.
+/// longer renewed, those that came last first. Each lease changes the `ETag`, too: where these do not matter,
+/// send `*`.
 #[utoipa::path(
     put, path = "/v1/admin/workspaces/{workspace_id}/seat-limit", tag = "operators",
     request_body = SetSeatLimitRequest,
-    params(("workspace_id" = uuid::Uuid, Path)),
-    responses((status = 204, headers(("Lethe-Position" = i64)))),
+    params(("workspace_id" = uuid::Uuid, Path), ("If-Match" = String, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn set(
     api: ApiData,
-    operator: Operator,
-    caller: Caller,
-    workspace: web::Path<String>,
+    change: WorkspaceChange,
+    matches: MustMatch,
     body: Body<SetSeatLimitRequest>,
 ) -> Result<HttpResponse, Problem> {
-    operator.needs(Scope::Admin)?;
     let (SetSeatLimitRequest { limit }, bytes) = body.read()?;
-    let workspace = read(&workspace)?;
-    let request = operator.request(Scope::Admin, workspace.into(), (&caller, bytes));
     let sets = SeatCommand::SetLimit { limit, cause: LimitCause::Admin };
-    let step = Step::new::<SeatPool>(pool_stream(workspace), sets);
-    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+    let step = matches.0.on(Step::new::<SeatPool>(pool_stream(change.workspace), sets))?;
+    Ok(done(&api.app.executor.execute(&change.request(bytes), &[step]).await?))
 }

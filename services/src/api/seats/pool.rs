@@ -93,14 +93,14 @@ async fn show(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let Query(listing) = query;
+    let page = listing.page(&api, member.tenant(), "/v1/workspaces/seats").await?;
     least.reached::<SeatPools>(&api).await?;
-    let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/seats")?;
     let mut seats = seats(&api, &member).await?;
     let wanted = listing.filter.account_id;
     let leases = seats.items.into_iter();
     let leases = leases.filter(|lease| wanted.is_none_or(|wanted| wanted == lease.account_id));
     let placed = leases.map(|lease| (listing.place(lease.acquired_at, "", lease.lease_id), lease));
-    let page = listing.page_of(&cursors, placed.collect()).await?;
+    let page = page.of_all(placed.collect()).await?;
     (seats.items, seats.next) = (page.items, page.next);
     Ok(HttpResponse::Ok().json(seats))
 }

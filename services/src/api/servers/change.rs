@@ -60,7 +60,7 @@ pub async fn answer(
     server: ServerId,
     receipt: &Receipt,
 ) -> HttpResponse {
-    shown_if_read(StatusCode::OK, receipt, read(api, member, server, receipt).await)
+    shown_if_read(StatusCode::OK, receipt, read(api, member, server, receipt)).await
 }
 
 /// The server behind a write.

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
-use domain::server::{ConnectFailure, Server};
+use actix_web::http::{StatusCode, header};
+use domain::server::ConnectFailure;
 use domain::workspace::WorkspaceAction;
+use infra::event_store::Receipt;
 use infra::remote::{Limits, RemoteError};
 use serde::Serialize;
 use tokio::time::timeout;
@@ -14,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathServer;
-use crate::api::http::answer::POSITION;
+use crate::api::http::answer::{if_read, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::Nothing;
 use crate::api::http::precondition::etag;
@@ -145,28 +146,36 @@ async fn check(
     api.limits.server_check(member.account)?;
     // The body may come long after the admission: a host key that was stopped since is not used.
     let server = server.reload(&api, member.tenant()).await?;
-    let usable = server.live()?.is_usable();
-    let mut position = 0;
-    let outcome = if usable {
+    let mut observed = None;
+    let outcome = if server.live()?.is_usable() {
         timeout(WITHIN, run_check(&api, &member, &server)).await
     } else {
-        timeout(WITHIN, look(&api, &member, &server, &mut position)).await
+        timeout(WITHIN, look(&api, &member, &server, &mut observed)).await
     };
+    let was_cut_short = outcome.is_err();
     let outcome = outcome.unwrap_or(Ok(Outcome::Failed(CheckStage::Connection)))?;
-    // The check may have appended a host key.
-    let after = api.app.executor.load::<Server>(member.tenant(), server.id.0).await?;
-    let live = after.state.live().ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((header::ETAG, etag(after.version)));
-    if position > 0 {
-        answer.insert_header((POSITION, position));
-    }
-    Ok(answer.json(CheckServerResponse {
-        ok: outcome == Outcome::Done,
-        stages: outcome.stages(),
-        detail: outcome.detail(),
-        host_key: live.host_key.into(),
-    }))
+    let read = async {
+        let after = server.reload(&api, member.tenant()).await?;
+        let checked = CheckServerResponse {
+            ok: outcome == Outcome::Done,
+            stages: outcome.stages(),
+            detail: outcome.detail(),
+            host_key: after.live()?.host_key.into(),
+        };
+        Ok::<_, Problem>((after.version, checked))
+    };
+    // A host key that was appended is answered, whatever can be read behind it.
+    let may_have_appended =
+        observed.is_some() || was_cut_short || outcome == Outcome::Failed(CheckStage::HostKey);
+    let read = if may_have_appended { if_read(read).await } else { Some(read.await?) };
+    let answer = observed.map(|receipt| written(StatusCode::OK, &receipt));
+    let mut answer = answer.unwrap_or_else(HttpResponse::Ok);
+    Ok(match read {
+        Some((version, checked)) => {
+            answer.insert_header((header::ETAG, etag(version))).json(checked)
+        }
+        None => answer.finish(),
+    })
 }
 
 /// To the server's key, and no further.
@@ -174,7 +183,7 @@ async fn look(
     api: &Api,
     member: &Member,
     server: &PathServer,
-    position: &mut i64,
+    observed: &mut Option<Receipt>,
 ) -> Result<Outcome, Problem> {
     let live = server.live()?;
     let address = address(&api.app.keyring.sealer, member.workspace, live).await?;
@@ -183,8 +192,7 @@ async fn look(
         Err(error) => return Ok(Outcome::Failed(stage(error.cause()))),
     };
     let loaded = server.loaded();
-    let receipt = observe_host_key(&api.app, member.workspace, server.id, &loaded, seen).await?;
-    *position = receipt.and_then(|receipt| receipt.position()).unwrap_or_default();
+    *observed = observe_host_key(&api.app, member.workspace, server.id, &loaded, seen).await?;
     Ok(match live.host_key.pinned() {
         Some(approved) if approved == seen.fingerprint => {
             Outcome::Waits(CheckStage::Authentication, ATTACH)

@@ -174,8 +174,8 @@ async fn create(
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     let (workspace, server) = (member.workspace, server.id);
     let location = format!("/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}");
-    let read = read(&api, &member, (server, deployment), &receipt).await;
-    Ok(created_if_read(location, &receipt, read))
+    let read = read(&api, &member, (server, deployment), &receipt);
+    Ok(created_if_read(location, &receipt, read).await)
 }
 
 /// The deployment behind a write.
@@ -205,13 +205,13 @@ async fn list(
     member.authorise()?;
     let Query(listing) = query;
     let path = format!("/v1/workspaces/servers/{}/deployments", server.id);
-    let cursors = listing.cursors(&api, member.tenant(), &path)?;
+    let page = listing.page(&api, member.tenant(), &path).await?;
     let mut all = Vec::new();
     for (id, deployment) in &server.live()?.deployments {
         let view = opened(&api, &member, *id, deployment).await?;
         all.push((Place::by_name(view.name.expose(), id.0), view));
     }
-    let (tag, page) = (etag(server.version), listing.page_of(&cursors, all).await?);
+    let (tag, page) = (etag(server.version), page.of_all(all).await?);
     Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(page))
 }
 
@@ -257,8 +257,8 @@ async fn replace(
         config: Personal::Clear(form.steps),
     };
     let receipt = change.append(&api, replaces, bytes).await?;
-    let read = read(&api, &change.member, (change.id(), deployment), &receipt).await;
-    Ok(shown_if_read(StatusCode::OK, &receipt, read))
+    let read = read(&api, &change.member, (change.id(), deployment), &receipt);
+    Ok(shown_if_read(StatusCode::OK, &receipt, read).await)
 }
 
 /// Removes a deployment.

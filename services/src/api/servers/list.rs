@@ -12,12 +12,12 @@ use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, choice, text};
 use crate::api::http::listing::{
-    ListFilter, Listing, Order, Place, SORTED_BY_NAME_MAX, few_enough,
+    ListFilter, Listing, Order, Place, SORTED_BY_NAME_MAX, comparable, few_enough, open_all,
 };
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
-use crate::api::servers::view::{ServerView, view_of_row};
+use crate::api::servers::view::{ServerView, name_of_row, view_of_row};
 use crate::api::{Api, ApiData};
 
 pub fn routes(routes: &mut Routes) {
@@ -49,7 +49,7 @@ impl ListFilter for ServerFilter {
 
 fn part_of_name(text: &str) -> Result<String, &'static str> {
     let fits = (1..=100).contains(&text.chars().count());
-    fits.then(|| text.to_lowercase()).ok_or("this must have 1 to 100 characters")
+    fits.then(|| comparable(text)).ok_or("this must have 1 to 100 characters")
 }
 
 /// The workspace's servers.
@@ -66,26 +66,24 @@ async fn list(
     query: Query<ServerListing>,
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let Query(listing) = query;
-    least.reached::<Servers>(&api).await?;
-    let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/servers")?;
+    let (Query(listing), api): (_, &Api) = (query, &api);
+    let (tenant, path) = (member.tenant(), "/v1/workspaces/servers");
     let (pool, workspace) = (&api.app.pool, member.workspace);
     let ServerFilter { reach, name } = &listing.filter;
-    if name.is_some() || listing.order == Order::Name {
+    let page = if name.is_some() || listing.order == Order::Name {
+        let page = listing.page(api, tenant, path).await?;
+        least.reached::<Servers>(api).await?;
         let parameter = if name.is_some() { "name" } else { "order" };
         let all = (TimeOrder::Oldest, None);
         let rows = rows_of(pool, workspace, *reach, all, SORTED_BY_NAME_MAX + 1).await?;
-        let placed = placed(&api, &listing, few_enough(rows, parameter)?).await?;
-        return Ok(HttpResponse::Ok().json(listing.page_of(&cursors, placed).await?));
-    }
-    let order = (listing.order.by_time(), listing.after(&cursors).await?);
-    let rows = rows_of(pool, workspace, *reach, order, listing.limit + 1).await?;
-    let place = |row: &Server| (row.registered_at, row.server_id);
-    let page = cursors.page(rows, listing.limit, place).await?;
-    let mut items = Vec::with_capacity(page.items.len());
-    for row in page.items {
-        items.push(view_of_row(&api, row).await?);
-    }
+        page.of_all(placed(api, &listing, few_enough(rows, parameter)?).await?).await?
+    } else {
+        let page = listing.page(api, tenant, path).await?;
+        least.reached::<Servers>(api).await?;
+        let rows = rows_of(pool, workspace, *reach, page.by_time(), page.rows()).await?;
+        page.of(rows, |row| (row.registered_at, row.server_id.0)).await?
+    };
+    let items = open_all(page.items, |row| view_of_row(api, row)).await?;
     Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
 }
 
@@ -94,17 +92,14 @@ async fn placed(
     api: &Api,
     listing: &ServerListing,
     rows: Vec<Server>,
-) -> Result<Vec<(Place, ServerView)>, Problem> {
-    let mut placed = Vec::with_capacity(rows.len());
-    for row in rows {
-        let registered_at = row.registered_at;
-        let view = view_of_row(api, row).await?;
+) -> Result<Vec<(Place, Server)>, Problem> {
+    let named = open_all(rows, |row| async move { Ok((name_of_row(api, &row).await?, row)) });
+    let mut placed = Vec::new();
+    for (name, row) in named.await? {
         let part = listing.filter.name.as_deref().unwrap_or_default();
-        if !view.name().to_lowercase().contains(part) {
-            continue;
+        if comparable(name.expose()).contains(part) {
+            placed.push((listing.place(row.registered_at, name.expose(), row.server_id.0), row));
         }
-        let place = listing.place(registered_at, view.name(), view.server_id);
-        placed.push((place, view));
     }
     Ok(placed)
 }

@@ -136,9 +136,11 @@ async fn register(
     let step = Step::new::<Server>(server.0, registers);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     let location = format!("/v1/workspaces/{workspace}/servers/{server}");
-    let read = read(&api, &member, server, &receipt).await;
-    let read = read.map(|(at, server)| (at, RegisterServerResponse { server, next: NEXT }));
-    Ok(created_if_read(location, &receipt, read))
+    let read = async {
+        let (version, server) = read(&api, &member, server, &receipt).await?;
+        Ok((version, RegisterServerResponse { server, next: NEXT }))
+    };
+    Ok(created_if_read(location, &receipt, read).await)
 }
 
 /// Shows a server.

@@ -102,12 +102,6 @@ impl From<Reach> for ReachView {
     }
 }
 
-impl ServerView {
-    pub fn name(&self) -> &str {
-        self.name.expose()
-    }
-}
-
 /// As it stands in the log.
 pub async fn view(
     api: &Api,
@@ -127,6 +121,12 @@ pub async fn view(
         reach: live.reach.into(),
         deployment_ids: live.deployments.keys().map(|deployment| deployment.0).collect(),
     })
+}
+
+/// Its name alone, as it stands in the read model.
+pub async fn name_of_row(api: &Api, row: &Row) -> Result<<ServerName as Field>::Value, Problem> {
+    let sealed = Unsealer::of_workspace(&api.app.keyring.sealer, row.workspace_id);
+    Ok(sealed.required::<ServerName>(row.name.as_slice()).await?)
 }
 
 /// As it stands in the read model.

@@ -14,7 +14,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::auth::step_up::{has_email, live_account};
-use crate::api::http::answer::{Read, shown_if_read};
+use crate::api::http::answer::shown_if_read;
 use crate::api::http::body::Body;
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::problem::{Problem, ProblemKind};
@@ -101,16 +101,15 @@ async fn joined(
     signed_in: &SignedIn,
     receipt: &Receipt,
 ) -> HttpResponse {
-    let read: Read<_> = async {
+    let read = async {
         let mut seen = PathWorkspace::load(api, workspace).await?;
         if seen.role_of(signed_in.account).is_err() {
             seen = PathWorkspace::load_at(api, workspace, receipt.version()).await?;
         }
         let role = seen.role_of(signed_in.account)?;
         Ok((seen.version, view(api, &seen, role).await?))
-    }
-    .await;
-    shown_if_read(StatusCode::OK, receipt, read)
+    };
+    shown_if_read(StatusCode::OK, receipt, read).await
 }
 
 /// Whoever joins does not come to depend on an owner who leaves; an invited owner is one who stays.

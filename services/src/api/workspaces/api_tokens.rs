@@ -23,7 +23,7 @@ use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace, nothing};
 use crate::api::auth::recent::Recent;
 use crate::api::auth::repeatable::TokenKind;
-use crate::api::http::answer::{created, done};
+use crate::api::http::answer::{created, done, if_read};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, FromFields, parsed, secret, text, time};
@@ -133,7 +133,7 @@ async fn issue(
     };
     let IssuedToken { receipt, secret } = issued;
     // Of this request, and not of the workspace, which may have revoked it since: a repeated one answers the same.
-    let kept = kept(&api, workspace, token).await.ok().flatten();
+    let kept = if_read(kept(&api, workspace, token)).await.flatten();
     let issued = TokenView::of(token, &asked, Some(name), kept);
     let secret = secret.map(|secret| secret.expose_secret().to_owned());
     let location = format!("/v1/workspaces/{workspace}/api-tokens/{token}");
@@ -205,7 +205,7 @@ async fn list(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let (Query(listing), workspace, live) = (query, named.id, named.live()?);
-    let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/api-tokens")?;
+    let page = listing.page(&api, member.tenant(), "/v1/workspaces/api-tokens").await?;
     let kept = api.app.api_tokens.of_workspace(workspace).await?;
     let mut kept: BTreeMap<ApiTokenId, ListedApiToken> =
         kept.into_iter().map(|kept| (kept.token, kept)).collect();
@@ -220,7 +220,7 @@ async fn list(
         let name = view.name.as_ref().map_or("", Label::expose);
         all.push((listing.place(at, name, id.0), view));
     }
-    Ok(HttpResponse::Ok().json(listing.page_of(&cursors, all).await?))
+    Ok(HttpResponse::Ok().json(page.of_all(all).await?))
 }
 
 /// Shows a token of the workspace that has not been revoked. Its `ETag` is the workspace's.

@@ -19,7 +19,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathWorkspace, nothing};
 use crate::api::auth::step_up::{PasswordRequest, step_up};
-use crate::api::http::answer::{done, shown, written};
+use crate::api::http::answer::{done, shown_if_read, written};
 use crate::api::http::body::Body;
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::{IfMatch, MustMatch, etag};
@@ -27,7 +27,7 @@ use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 use crate::operations::hasten_deletion::{
-    HastenError, by_owner, hasten as hasten_deletion, requested_by,
+    HastenError, by_owner, hasten as hasten_deletion, requested_by, requests_of,
 };
 use crate::operations::request_erasure::{
     self, ErasureToRequest, RequestedErasure, find_earlier, grace,
@@ -104,10 +104,11 @@ async fn request(
     if live.deletion.is_some() {
         return Err(WorkspaceError::DeletionRequested.into());
     }
-    let due = now + grace;
-    let (by, versions) = (member.account, matches.0.versions_of(&named)?);
+    let (by, recently) = (member.account, live.cancelled_within_a_day(now).len());
+    let requested_before = requests_of(&api.app, workspace, by, recently).await?;
+    let (due, versions) = (now + grace, matches.0.versions_of(&named)?);
     let step = move |due| {
-        let command = WorkspaceCommand::RequestDeletion { by, now, due };
+        let command = WorkspaceCommand::RequestDeletion { by, now, due, requested_before };
         Step::new::<Workspace>(workspace.0, command).expecting_one_of(versions)
     };
     let (kind, subject) = (SubjectKind::Workspace, workspace.into());
@@ -207,8 +208,11 @@ async fn hasten(
         ExecuteError::Stale { .. } if matches == IfMatch::Any => ExecuteError::Conflict,
         error => error,
     })?;
-    let now = PathWorkspace::load(&api, workspace).await?;
-    Ok(shown(StatusCode::ACCEPTED, &receipt, now.version, view(&api, &now).await?))
+    let read = async {
+        let now = PathWorkspace::load(&api, workspace).await?;
+        Ok((now.version, view(&api, &now).await?))
+    };
+    Ok(shown_if_read(StatusCode::ACCEPTED, &receipt, read).await)
 }
 
 /// Cancels the request.

@@ -9,7 +9,6 @@ use domain::workspace::{
     WorkspaceCommand, WorkspaceError,
 };
 use domain::{InvitationId, WorkspaceId};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use infra::event_store::{ExecuteError, Step};
 use infra::ids::derived;
 use serde::Serialize;
@@ -19,12 +18,12 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace, nothing};
-use crate::api::http::answer::{Read, created_if_read, done};
+use crate::api::http::answer::{created_if_read, done};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, FromFields, one_of, parsed, text, time};
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::listing::{ListFilter, Listing, Order};
+use crate::api::http::listing::{ListFilter, Listing, Order, open_all};
 use crate::api::http::precondition::{IfMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
@@ -35,8 +34,6 @@ use crate::api::{Api, ApiData};
 use crate::operations::email_addresses::owner;
 use crate::unseal::Unsealer;
 
-/// How many addresses are opened at once.
-const AT_ONCE: usize = 16;
 /// How often others may be faster.
 const TRIES: usize = 8;
 
@@ -96,18 +93,18 @@ async fn invite(
     let invitation = InvitationId(derived(request.command, "invitation"));
     // Before the members are looked at: whoever was invited by this very request may be one by now.
     if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
-        let read = invited_until(&api, &earlier).await.map(|expires_at| {
+        let read = async {
             let view = InvitationView {
                 invitation_id: invitation.0,
                 role: form.role,
                 inviter_id: member.account.0,
-                expires_at,
+                expires_at: invited_until(&api, &earlier).await?,
                 email: member.needs(Right::ManageMembers).is_ok().then_some(form.email),
             };
-            (earlier.version(), view)
-        });
+            Ok((earlier.version(), view))
+        };
         let at = format!("/v1/workspaces/{workspace}/invitations/{invitation}");
-        return Ok(created_if_read(at, &earlier, read));
+        return Ok(created_if_read(at, &earlier, read).await);
     }
     let mut seen = named;
     for _ in 0..TRIES {
@@ -130,12 +127,11 @@ async fn invite(
             Err(error) => return Err(error.into()),
             Ok(receipt) => {
                 let at = format!("/v1/workspaces/{workspace}/invitations/{invitation}");
-                let read: Read<_> = async {
+                let read = async {
                     let now = PathWorkspace::load(&api, workspace).await?;
                     Ok((now.version, view(&api, &member, &now, invitation).await?))
-                }
-                .await;
-                return Ok(created_if_read(at, &receipt, read));
+                };
+                return Ok(created_if_read(at, &receipt, read).await);
             }
         }
     }
@@ -160,11 +156,11 @@ async fn addresses<'a>(
     workspace: WorkspaceId,
     live: &'a LiveWorkspace,
 ) -> Result<Vec<Addressed<'a>>, Problem> {
-    let opening = live.invitations.iter().map(|(id, invitation)| async move {
+    open_all(&live.invitations, |(id, invitation)| async move {
         let address = address(api, workspace, *id, invitation).await?;
-        Ok::<_, Problem>((*id, invitation, address))
-    });
-    stream::iter(opening).buffered(AT_ONCE).try_collect().await
+        Ok((*id, invitation, address))
+    })
+    .await
 }
 
 async fn same_address(
@@ -230,21 +226,21 @@ async fn list(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let (Query(listing), live) = (query, workspace.live()?);
-    let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/invitations")?;
+    let page = listing.page(&api, member.tenant(), "/v1/workspaces/invitations").await?;
     let InvitationFilter { role, inviter_id } = listing.filter;
     let open = live.invitations.iter().filter(|(_, invitation)| {
         role.is_none_or(|role| role == invitation.role)
             && inviter_id.is_none_or(|inviter| inviter == invitation.by.0)
     });
     let placed = open.map(|(id, open)| (listing.place(open.until, "", id.0), (*id, open)));
-    let page = listing.page_of(&cursors, placed.collect()).await?;
+    let page = page.of_all(placed.collect()).await?;
     let may_see = member.needs(Right::ManageMembers).is_ok();
     let (api, of): (&Api, _) = (&api, workspace.id);
-    let opening = page.items.into_iter().map(|(id, invitation)| async move {
+    let items = open_all(page.items, |(id, invitation)| async move {
         let email = if may_see { address(api, of, id, invitation).await? } else { None };
-        Ok::<_, Problem>(InvitationView::of((id, invitation, email)))
+        Ok(InvitationView::of((id, invitation, email)))
     });
-    let items = stream::iter(opening).buffered(AT_ONCE).try_collect().await?;
+    let items = items.await?;
     Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
 }
 

@@ -17,7 +17,7 @@ use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, one_of};
 use crate::api::http::listing::{
-    ListFilter, Listing, Order, Place, SORTED_BY_NAME_MAX, few_enough,
+    ListFilter, Listing, Order, Place, SORTED_BY_NAME_MAX, few_enough, open_all,
 };
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::Problem;
@@ -79,26 +79,29 @@ async fn list(
     least: MinPosition,
     query: Query<WorkspaceListing>,
 ) -> Result<HttpResponse, Problem> {
-    let Query(listing) = query;
-    least.reached::<Workspaces>(&api).await?;
-    least.reached::<Memberships>(&api).await?;
-    let cursors = listing.cursors(&api, signed_in.tenant(), "/v1/workspaces")?;
+    let (Query(listing), api): (_, &Api) = (query, &api);
+    let (account, path) = (signed_in.account, "/v1/workspaces");
     let (pool, role) = (&api.app.pool, listing.filter.role);
     if listing.order == Order::Name {
+        let page = listing.page(api, signed_in.tenant(), path).await?;
+        reached(api, &least).await?;
         let all = (TimeOrder::Oldest, None);
-        let rows = joined(pool, signed_in.account, role, all, SORTED_BY_NAME_MAX + 1).await?;
-        let by_name = |it: &WorkspaceSummary| Place::by_name(it.name.expose(), it.workspace_id);
-        let named =
-            summaries(&api, signed_in.account, few_enough(rows, "order")?).await?.into_iter();
-        let placed = named.map(|it| (by_name(&it), it)).collect();
-        return Ok(HttpResponse::Ok().json(listing.page_of(&cursors, placed).await?));
+        let rows = joined(pool, account, role, all, SORTED_BY_NAME_MAX + 1).await?;
+        let named = summaries(api, account, few_enough(rows, "order")?).await?.into_iter();
+        let placed = named.map(|it| (Place::by_name(it.name.expose(), it.workspace_id), it));
+        return Ok(HttpResponse::Ok().json(page.of_all(placed.collect()).await?));
     }
-    let order = (listing.order.by_time(), listing.after(&cursors).await?);
-    let rows = joined(pool, signed_in.account, role, order, listing.limit + 1).await?;
-    let place = |mine: &Mine| (mine.joined_at, mine.workspace);
-    let page = cursors.page(rows, listing.limit, place).await?;
-    let items = summaries(&api, signed_in.account, page.items).await?;
+    let page = listing.page(api, signed_in.tenant(), path).await?;
+    reached(api, &least).await?;
+    let rows = joined(pool, account, role, page.by_time(), page.rows()).await?;
+    let page = page.of(rows, |mine| (mine.joined_at, mine.workspace.0)).await?;
+    let items = summaries(api, account, page.items).await?;
     Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
+}
+
+async fn reached(api: &Api, least: &MinPosition) -> Result<(), Problem> {
+    least.reached::<Workspaces>(api).await?;
+    least.reached::<Memberships>(api).await
 }
 
 async fn summaries(
@@ -106,24 +109,28 @@ async fn summaries(
     account: AccountId,
     rows: Vec<Mine>,
 ) -> Result<Vec<WorkspaceSummary>, Problem> {
-    let mut items = Vec::with_capacity(rows.len());
-    for mine in rows {
-        let mine = if mine.is_unread { of_log(api, account, mine).await? } else { mine };
-        // One that is being deleted is not there any more.
-        let workspace = Unsealer::of_workspace(&api.app.keyring.sealer, mine.workspace);
-        let name = workspace.optional::<WorkspaceName>(mine.name.as_deref()).await?;
-        let Some(name) = name else { continue };
-        items.push(WorkspaceSummary {
-            workspace_id: mine.workspace.0,
-            name,
-            role: mine.role,
-            members: mine.members,
-            joined_at: mine.joined_at,
-            restricted: mine.restricted,
-            deletion_due_at: mine.deletion_due,
-        });
-    }
-    Ok(items)
+    let summaries = open_all(rows, |mine| summary(api, account, mine)).await?;
+    Ok(summaries.into_iter().flatten().collect())
+}
+
+async fn summary(
+    api: &Api,
+    account: AccountId,
+    mine: Mine,
+) -> Result<Option<WorkspaceSummary>, Problem> {
+    let mine = if mine.is_unread { of_log(api, account, mine).await? } else { mine };
+    let workspace = Unsealer::of_workspace(&api.app.keyring.sealer, mine.workspace);
+    // One that is being deleted is not there any more.
+    let name = workspace.optional::<WorkspaceName>(mine.name.as_deref()).await?;
+    Ok(name.map(|name| WorkspaceSummary {
+        workspace_id: mine.workspace.0,
+        name,
+        role: mine.role,
+        members: mine.members,
+        joined_at: mine.joined_at,
+        restricted: mine.restricted,
+        deletion_due_at: mine.deletion_due,
+    }))
 }
 
 /// What the read model does not have. Nothing of a workspace that is deleted, that the account has left, or that

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace};
-use crate::api::http::answer::{done, shown};
+use crate::api::http::answer::{done, if_read, shown};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields};
 use crate::api::http::precondition::{IfMatch, MustMatch, etag};
@@ -89,7 +89,7 @@ async fn change(
     }
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     // Where it cannot be read, this is what was written; and the member may have left since.
-    let now = PathWorkspace::load(&api, member.workspace).await.ok();
+    let now = if_read(PathWorkspace::load(&api, member.workspace)).await;
     let version = now.as_ref().map_or(receipt.version(), |now| now.version);
     let role = now.and_then(|now| now.role_of(whom).ok()).unwrap_or(role);
     Ok(shown(StatusCode::OK, &receipt, version, MemberView::unnamed(whom, role)))

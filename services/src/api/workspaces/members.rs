@@ -9,7 +9,6 @@ use chrono::{DateTime, Utc};
 use domain::AccountId;
 use domain::privacy::{AccountEmail, AccountName, EmailAddress, Field, PersonName, Purpose};
 use domain::workspace::{Right, Role, Workspace, WorkspaceAction, WorkspaceCommand};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use infra::event_store::{Step, Until};
 use projections::accounts::{Account, by_ids};
 use serde::Serialize;
@@ -20,9 +19,8 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::http::body::Query;
-use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, one_of, parsed, time};
-use crate::api::http::listing::{ListFilter, Listing, Order, Place};
+use crate::api::http::listing::{ListFilter, Listing, Order, Place, open_all};
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
@@ -31,8 +29,6 @@ use crate::unseal::Unsealer;
 
 pub(super) const ROLES: &str = "owner, admin, operator, viewer, billing, auditor";
 const PURPOSES: &str = "account_administration, service_communication";
-/// How many names are opened at once.
-const AT_ONCE: usize = 16;
 
 pub fn routes(routes: &mut Routes) {
     routes.add_action(WorkspaceAction::ListMembers, __path_list, list);
@@ -44,8 +40,8 @@ pub struct MemberFilter {
     /// The members at that time, out of the log.
     #[param(value_type = Option<String>, format = DateTime)]
     as_of: Option<DateTime<Utc>>,
-    /// With names, and addresses where the purpose allows; for owners and admins. It is recorded. Those
-    /// who belonged at `as_of`, and do not now, are shown without.
+    /// With names, and addresses where the purpose allows; for owners and admins. It is recorded, with how many
+    /// are shown. Those who belonged at `as_of`, and do not now, are shown without.
     #[param(required = false)]
     names: bool,
     /// What the names are opened for: `account_administration` (names) or `service_communication`
@@ -120,62 +116,80 @@ async fn list(
     query: Query<MemberListing>,
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let Query(listing) = query;
+    let (Query(listing), api): (_, &Api) = (query, &api);
     let MemberFilter { as_of, names, purpose, role } = listing.filter;
     let by_name = listing.order == Order::Name;
     if by_name && !names {
-        return Err(bad_parameter(
-            "order",
-            "names are sorted where they are shown: add names=true",
-        ));
+        let detail = "names are sorted where they are shown: add names=true";
+        return Err(bad_parameter("order", detail));
     }
-    let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/members")?;
+    let opens = if names { Some(purpose.ok_or_else(no_purpose)?) } else { None };
+    if opens.is_some() {
+        member.needs(Right::ManageMembers)?;
+    }
+    let page = listing.page(api, member.tenant(), "/v1/workspaces/members").await?;
     let (executor, of) = (&api.app.executor, member.workspace);
     let mut version = workspace.version;
-    let today = workspace.state.live().map(|live| live.members.clone()).unwrap_or_default();
-    let state = match as_of {
-        Some(at) => executor.load_until::<Workspace>(of.into(), of.0, Until::Time(at)).await?.state,
-        None => workspace.state,
+    let today = members_of(&workspace.state);
+    let members = match as_of {
+        Some(at) => {
+            let until = Until::Time(at);
+            members_of(&executor.load_until::<Workspace>(of.into(), of.0, until).await?.state)
+        }
+        None => today.clone(),
     };
-    let members = state.live().map(|live| live.members.clone()).unwrap_or_default();
     let members = members.into_iter().filter(|(_, has)| role.is_none_or(|role| role == *has));
-    let all = members.map(|(account, role)| MemberView::unnamed(account, role));
-    let mut page = Page { items: all.collect(), next: None };
-    if !by_name {
-        page = listing.page_of(&cursors, placed(page.items, by_role)).await?;
-    }
-    if names {
-        let purpose = purpose.ok_or_else(no_purpose)?;
-        // Whoever has left is nobody's business any more.
-        let of_today = page.items.iter().map(|view| AccountId(view.account_id));
-        let named: Vec<AccountId> =
-            of_today.filter(|account| today.contains_key(account)).collect();
-        version = open(&api, &member, &caller, purpose, named.len()).await?;
-        let mut people = opened_people(&api, purpose, &named).await?;
-        for view in &mut page.items {
+    // Whoever has left is nobody's business any more.
+    let is_shown = |account: &AccountId| today.contains_key(account);
+    let placed = match opens.filter(|_| by_name) {
+        Some(purpose) => placed_by_name(api, purpose, members.collect(), is_shown).await?,
+        None => members.map(|(account, role)| (by_role(account, role), (account, role))).collect(),
+    };
+    let page = page.of_all(placed).await?;
+    let views = page.items.iter().map(|(account, role)| MemberView::unnamed(*account, *role));
+    let mut items: Vec<MemberView> = views.collect();
+    if let Some(purpose) = opens {
+        let accounts = page.items.iter().map(|(account, _)| *account).filter(is_shown);
+        let accounts: Vec<AccountId> = accounts.collect();
+        version = record(api, &member, &caller, purpose, accounts.len()).await?;
+        let mut people = opened_people(api, purpose, &accounts).await?;
+        for view in &mut items {
             let opened = people.remove(&AccountId(view.account_id));
             (view.name, view.email) = opened.unwrap_or_default();
         }
     }
-    if by_name {
-        page = listing.page_of(&cursors, placed(page.items, of_name)).await?;
-    }
-    let view = Members { as_of, items: page.items, next: page.next };
+    let view = Members { as_of, items, next: page.next };
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(version))).json(view))
 }
 
-fn placed(views: Vec<MemberView>, at: fn(&MemberView) -> Place) -> Vec<(Place, MemberView)> {
-    views.into_iter().map(|view| (at(&view), view)).collect()
+fn members_of(workspace: &Workspace) -> BTreeMap<AccountId, Role> {
+    workspace.live().map(|live| live.members.clone()).unwrap_or_default()
 }
 
 /// Owners come first.
-fn by_role(view: &MemberView) -> Place {
-    let rank = Role::ALL.iter().take_while(|role| **role != view.role).count();
-    Place::by_number(i64::try_from(rank).unwrap_or_default(), view.account_id)
+fn by_role(account: AccountId, role: Role) -> Place {
+    let rank = Role::ALL.iter().take_while(|of| **of != role).count();
+    Place::by_number(i64::try_from(rank).unwrap_or_default(), account.0)
 }
 
-fn of_name(view: &MemberView) -> Place {
-    Place::by_name(view.name.as_ref().map_or("", PersonName::expose), view.account_id)
+/// All names are opened to sort by them, and not shown.
+async fn placed_by_name(
+    api: &Api,
+    purpose: Purpose,
+    members: Vec<(AccountId, Role)>,
+    is_shown: impl Fn(&AccountId) -> bool,
+) -> Result<Vec<(Place, (AccountId, Role))>, Problem> {
+    let accounts = members.iter().map(|(account, _)| *account).filter(is_shown);
+    let rows = rows_of(api, &accounts.collect::<Vec<_>>()).await?;
+    let names = open_all(&rows, |row| async move {
+        Ok((row.account_id, opened_name(api, purpose, row).await?))
+    });
+    let names: BTreeMap<AccountId, Option<PersonName>> = names.await?.into_iter().collect();
+    let place = |account: AccountId| {
+        let name = names.get(&account).and_then(Option::as_ref);
+        Place::by_name(name.map_or("", PersonName::expose), account.0)
+    };
+    Ok(members.into_iter().map(|(account, role)| (place(account), (account, role))).collect())
 }
 
 fn no_purpose() -> Problem {
@@ -188,15 +202,14 @@ fn bad_parameter(name: &str, detail: impl Into<Cow<'static, str>>) -> Problem {
     Problem::invalid(ProblemKind::BadQuery, vec![FieldError::new(at, detail)])
 }
 
-/// Appends the access before anything is decrypted; returns the new version.
-async fn open(
+/// Appends the access before anything is shown; returns the new version.
+async fn record(
     api: &Api,
     member: &Member,
     caller: &Caller,
     purpose: Purpose,
     count: usize,
 ) -> Result<i64, Problem> {
-    member.needs(Right::ManageMembers)?;
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     let opens = WorkspaceCommand::OpenMemberNames { by: member.account, purpose, count };
     let step = Step::new::<Workspace>(member.workspace.0, opens);
@@ -207,29 +220,35 @@ async fn open(
 
 type Opened = (Option<PersonName>, Option<EmailAddress>);
 
-/// Nothing of people whose erasure has been requested is opened.
 async fn opened_people(
     api: &Api,
     purpose: Purpose,
     accounts: &[AccountId],
 ) -> Result<BTreeMap<AccountId, Opened>, Problem> {
-    let rows = by_ids(&api.app.pool, accounts).await?;
-    let rows = rows.into_iter().filter(|row| !row.restricted());
-    let opening = rows.map(|row| opened_person(api, purpose, row));
-    stream::iter(opening).buffer_unordered(AT_ONCE).try_collect().await
+    let rows = rows_of(api, accounts).await?;
+    let people = open_all(&rows, |row| async move {
+        let name = opened_name(api, purpose, row).await?;
+        let email = row.email.as_deref().filter(|_| is_for::<AccountEmail>(purpose));
+        let person = Unsealer::of_account(&api.app.keyring.sealer, row.account_id);
+        Ok((row.account_id, (name, person.optional::<AccountEmail>(email).await?)))
+    });
+    Ok(people.await?.into_iter().collect())
 }
 
-async fn opened_person(
+/// Nothing of people whose erasure has been requested is opened.
+async fn rows_of(api: &Api, accounts: &[AccountId]) -> Result<Vec<Account>, Problem> {
+    let rows = by_ids(&api.app.pool, accounts).await?;
+    Ok(rows.into_iter().filter(|row| !row.restricted()).collect())
+}
+
+async fn opened_name(
     api: &Api,
     purpose: Purpose,
-    row: Account,
-) -> Result<(AccountId, Opened), Problem> {
-    let about = row.account_id;
+    row: &Account,
+) -> Result<Option<PersonName>, Problem> {
     let name = row.name.as_deref().filter(|_| is_for::<AccountName>(purpose));
-    let email = row.email.as_deref().filter(|_| is_for::<AccountEmail>(purpose));
-    let person = Unsealer::of_account(&api.app.keyring.sealer, about);
-    let name = person.optional::<AccountName>(name).await?;
-    Ok((about, (name, person.optional::<AccountEmail>(email).await?)))
+    let person = Unsealer::of_account(&api.app.keyring.sealer, row.account_id);
+    Ok(person.optional::<AccountName>(name).await?)
 }
 
 fn is_for<F: Field>(purpose: Purpose) -> bool {

@@ -13,7 +13,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::auth::step_up::{PasswordRequest, step_up};
-use crate::api::http::answer::{done, shown};
+use crate::api::http::answer::{done, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::precondition::{IfMatch, MustMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind};
@@ -82,8 +82,11 @@ async fn agree(
     let agrees = WorkspaceCommand::AgreeSuccession { by: member.account };
     let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, agrees))?;
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    let now = PathWorkspace::load(&api, member.workspace).await?;
-    Ok(shown(StatusCode::OK, &receipt, now.version, view(&now)?))
+    let read = async {
+        let now = PathWorkspace::load(&api, member.workspace).await?;
+        Ok((now.version, view(&now)?))
+    };
+    Ok(shown_if_read(StatusCode::OK, &receipt, read).await)
 }
 
 /// Does not want to inherit it any more.

@@ -17,7 +17,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::{Read, created, shown_if_read};
+use crate::api::http::answer::{Read, created, if_read, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, text};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -76,7 +76,8 @@ async fn create(
     let receipt = api.app.executor.execute(&request, &[step, seats]).await?;
     let location = format!("/v1/workspaces/{workspace}");
     // It cannot be read, or the request comes again, and it is deleted, or the caller has left it.
-    let (version, view) = read(&api, workspace, signed_in.account).await.unwrap_or_else(|_| {
+    let read = if_read(read(&api, workspace, signed_in.account)).await;
+    let (version, view) = read.unwrap_or_else(|| {
         let view = WorkspaceView {
             workspace_id: workspace.0,
             name: form.name,
@@ -166,12 +167,11 @@ async fn rename(
     let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, renames))?;
     let request = member.request(&caller, bytes);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    let read: Read<_> = async {
+    let read = async {
         let now = PathWorkspace::load(&api, member.workspace).await?;
         // Somebody may have removed the member since.
         let role = now.role_of(member.account).unwrap_or(member.role);
         Ok((now.version, view(&api, &now, role).await?))
-    }
-    .await;
-    Ok(shown_if_read(StatusCode::OK, &receipt, read))
+    };
+    Ok(shown_if_read(StatusCode::OK, &receipt, read).await)
 }

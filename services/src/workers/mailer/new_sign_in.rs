@@ -16,6 +16,8 @@ use crate::wiring::App;
 const TYPES: &[&str] = &["account.login_succeeded"];
 /// So many sign-ins before are looked at: in the log, so that a restart or another node knows the same.
 const LOOKED_AT: i64 = 50;
+/// They are looked for among so many events of the account.
+const LOOKED_THROUGH: i64 = 10_000;
 
 /// Where somebody signed in. What anybody can send as the name of their browser says little without the network.
 #[derive(PartialEq)]
@@ -37,8 +39,9 @@ pub(super) async fn request(
 
 async fn is_new(app: &App, event: &Recorded) -> Result<bool, WorkerError> {
     let client = app.pool.get().await.map_err(PgError::from)?;
-    let of = (event.stream_id(), TYPES);
-    let before = Feed::newest_of(&client, of, event.position(), LOOKED_AT).await;
+    let (of, version) = ((event.stream_id(), TYPES), event.version());
+    let versions = version - LOOKED_THROUGH..version;
+    let before = Feed::newest_of(&client, of, versions, LOOKED_AT).await;
     drop(client);
     let before = match before {
         // What cannot be read is not known to be new; and it keeps no other mail waiting.
@@ -49,7 +52,7 @@ async fn is_new(app: &App, event: &Recorded) -> Result<bool, WorkerError> {
         before => before.map_err(unavailable)?,
     };
     if before.is_empty() {
-        return Ok(false);
+        return Ok(version > LOOKED_THROUGH);
     }
     // Its key is erased: nobody is mailed any more.
     let Some(place) = place(app, event).await? else { return Ok(false) };

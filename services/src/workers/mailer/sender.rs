@@ -91,28 +91,11 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, ComposeError> 
     let request = &mail.request;
     let (tenant, address) = (request.tenant, &request.address);
     let sealed = Unsealer::new(&app.keyring.sealer, tenant, request.subject);
-    let address = match request.kind {
-        MailKind::Invitation => sealed.required::<InvitationEmail>(address).await?,
-        MailKind::Verification
-        | MailKind::EmailChange
-        | MailKind::EmailChangeRequested
-        | MailKind::EmailChanged
-        | MailKind::PasswordReset
-        | MailKind::PasswordChanged
-        | MailKind::ErasureRequested
-        | MailKind::ErasureCancelled
-        | MailKind::HostKeyMismatched
-        | MailKind::NewSignIn
-        | MailKind::ApiTokenIssued
-        | MailKind::RoleChanged
-        | MailKind::MemberRemoved
-        | MailKind::OwnershipReceived
-        | MailKind::SuccessionAgreed
-        | MailKind::WorkspaceOwned
-        | MailKind::WorkspaceRestricted
-        | MailKind::WorkspaceDeletionRequested
-        | MailKind::WorkspaceDeletionHastened
-        | MailKind::WorkspaceDeletionCancelled => sealed.required::<AccountEmail>(address).await?,
+    // All others go to an account.
+    let address = if request.kind == MailKind::Invitation {
+        sealed.required::<InvitationEmail>(address).await?
+    } else {
+        sealed.required::<AccountEmail>(address).await?
     };
     let link = request.reference.and_then(MailReference::link);
     let link = match letters::link_of(request.kind).zip(link) {

@@ -172,7 +172,12 @@ async fn what_acts_for_an_erased_person_ends_also_where_the_workspace_is_being_d
     let (_, secret) = super::holdings::issue(&app, ada, workspace).await;
     react(&app, &WorkspaceRows::new(&app)).await.unwrap();
     let (now, due) = (app.clock.now(), app.clock.now() + TimeDelta::days(7));
-    order(&app, workspace, WorkspaceCommand::RequestDeletion { by: ada, now, due }).await;
+    order(
+        &app,
+        workspace,
+        WorkspaceCommand::RequestDeletion { by: ada, now, due, requested_before: vec![] },
+    )
+    .await;
     project(&app).await;
     raise_fence(&app, SubjectKind::Account, ada.into()).await.unwrap();
 

@@ -19,7 +19,7 @@ async fn deleted_workspace(app: &App) -> WorkspaceId {
     let now = app.clock.now();
     for command in [
         WorkspaceCommand::Create { name, owner },
-        WorkspaceCommand::RequestDeletion { by: owner, now, due: now },
+        WorkspaceCommand::RequestDeletion { by: owner, now, due: now, requested_before: vec![] },
     ] {
         let request = Request::new(workspace.into(), CommandId(app.ids.uuid()));
         let steps = [Step::new::<Workspace>(workspace.0, command)];

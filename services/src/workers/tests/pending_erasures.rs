@@ -286,7 +286,7 @@ async fn a_deletion_whose_new_end_the_api_did_not_record_comes_as_early_as_the_l
     order(WorkspaceCommand::Create { name, owner: ada }).await;
     let (now, eraser) = (app.clock.now(), Eraser::new(&app, &Arc::default()));
     let due = now + TimeDelta::days(7);
-    order(WorkspaceCommand::RequestDeletion { by: ada, now, due }).await;
+    order(WorkspaceCommand::RequestDeletion { by: ada, now, due, requested_before: vec![] }).await;
     react(&app, &eraser).await.unwrap();
     let in_ledger = async || app.keyring.ledger.entry(workspace.into()).await.unwrap().unwrap();
     assert_eq!(in_ledger().await.due, due);
@@ -314,7 +314,7 @@ async fn a_restored_deletion_is_hastened_again() {
     let (due, sooner) = (now + TimeDelta::days(7), now + TimeDelta::days(1));
     for command in [
         WorkspaceCommand::Create { name, owner: ada },
-        WorkspaceCommand::RequestDeletion { by: ada, now, due },
+        WorkspaceCommand::RequestDeletion { by: ada, now, due, requested_before: vec![] },
     ] {
         let request = Request::new(workspace.into(), CommandId(app.ids.uuid()));
         let steps = [Step::new::<Workspace>(workspace.0, command)];

@@ -76,7 +76,8 @@ async fn members_are_told_of_roles_removals_tokens_and_the_end_of_the_workspace(
     let (token, rights) = (ApiTokenId(app.ids.uuid()), vec![Right::ReadRuns]);
     let issues = WorkspaceCommand::IssueApiToken { by: eve, token, rights, now, expires_at: week };
     let removes = WorkspaceCommand::RemoveMember { by, member: eve, now };
-    let requests = WorkspaceCommand::RequestDeletion { by, now, due: week };
+    let requests =
+        WorkspaceCommand::RequestDeletion { by, now, due: week, requested_before: vec![] };
     let (requested_by, role_before) = (Some(ada), Some(Role::Owner));
     let by_bob = Hastening::Owner { account: bob, requested_by, role_before };
     let sooner = now + TimeDelta::days(2);
@@ -172,7 +173,12 @@ async fn whoever_is_removed_at_once_is_told_of_a_deletion_that_is_over_when_the_
     joins(&app, (workspace, ada), bob, Role::Viewer).await;
     let (by, now) = (ada, app.clock.now());
     let due = now + TimeDelta::days(1);
-    order(&app, workspace, WorkspaceCommand::RequestDeletion { by, now, due }).await;
+    order(
+        &app,
+        workspace,
+        WorkspaceCommand::RequestDeletion { by, now, due, requested_before: vec![] },
+    )
+    .await;
     order(&app, workspace, WorkspaceCommand::RemoveMember { by, member: bob, now }).await;
     order(&app, workspace, WorkspaceCommand::CompleteDeletion { now: due }).await;
 

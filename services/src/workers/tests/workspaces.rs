@@ -33,7 +33,8 @@ async fn found(app: &App, workspace: WorkspaceId, owner: AccountId) {
 
 async fn delete(app: &App, workspace: WorkspaceId, by: AccountId, grace: TimeDelta) {
     let now = app.clock.now();
-    let asks = WorkspaceCommand::RequestDeletion { by, now, due: now + grace };
+    let asks =
+        WorkspaceCommand::RequestDeletion { by, now, due: now + grace, requested_before: vec![] };
     order(app, workspace, asks).await.unwrap();
     react(app, &Eraser::new(app, &Arc::default())).await.unwrap();
 }

@@ -244,3 +244,18 @@ async fn lists_are_sorted_by_name_and_filtered_by_what_their_users_know() {
         assert_eq!(refused.field("/errors/0/parameter"), parameter, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_name_is_found_whatever_a_keyboard_composes_its_letters_of() {
+    let harness = Harness::with(&[("egress_allow", "192.0.2.0/24:22")]).await;
+    let body = json!({ "name": "Cafe\u{301} 1", "host": "192.0.2.7", "user": "deploy" });
+    harness.try_register_server(body).await.expect(201);
+    for part in ["caf%C3%A9", "cafe%CC%81", "AF%C3%89%201"] {
+        let path = harness.at(&format!("servers?name={part}"));
+        until("it is listed", async || {
+            let page = harness.ada.get(&path).await.expect(200);
+            if page.json()["items"][0]["name"] == "Caf\u{e9} 1" { Ok(()) } else { Err(page.text()) }
+        })
+        .await;
+    }
+}

@@ -23,23 +23,28 @@ async fn a_token_of_an_auditor_opens_the_trail_and_nothing_else_of_the_operators
         // The trail is answered once its reader has come so far.
         let send = async |by: &tests::Client| {
             until("it is answered", async || {
-                let call = by.call(operation.method.clone(), &path);
+                let call = by.call(operation.method.clone(), &path).header("If-Match", "*");
                 let answer = call.json(json!({})).send().await;
-                if answer.status == 503 { Err(answer.text()) } else { Ok(answer.status) }
+                if answer.status == 503 { Err(answer.text()) } else { Ok(answer) }
             })
             .await
         };
         let is_of_the_trail = path.starts_with("/v1/audit");
         let name = operation.name();
-        let nobody = client.call(operation.method.clone(), &path).json(json!({})).send().await;
+        let scope = if is_of_the_trail { "audit" } else { "admin" };
+        assert_eq!(operation.spec["security"], json!([{ "operator": [scope] }]), "{name}");
+        let nobody = send(&client).await;
         assert_eq!((nobody.status, nobody.field("/type").as_str()), (401, NEEDED), "{name}");
         assert_eq!(nobody.header("www-authenticate"), Some(r#"Bearer realm="lethe operators""#));
-        assert!(!matches!(send(&admin).await, 401 | 403 | 500..), "{name}");
+        assert!(!matches!(send(&admin).await.status, 401 | 403 | 500..), "{name}");
+        let audited = send(&auditor).await;
         if is_of_the_trail {
-            assert_eq!(send(&auditor).await, 200, "{name}");
+            assert_eq!(audited.status, 200, "{name}");
             of_the_trail += 1;
         } else {
-            assert_eq!(send(&auditor).await, 403, "{name}");
+            assert_eq!(audited.status, 403, "{name}");
+            let challenge = audited.header("www-authenticate").unwrap();
+            assert!(challenge.contains(&format!("scope=\"{scope}\"")), "{name}: {challenge}");
             others += 1;
         }
     }

@@ -3,19 +3,23 @@
 
 use std::collections::BTreeSet;
 
+use domain::WorkspaceId;
+use domain::seat::pool_stream;
 use serde_json::{Value, json};
-use tests::{Answer, Harness, Installation, Person, Sshd};
+use tests::{Answer, Client, Harness, Installation, Person, Sshd};
 use uuid::Uuid;
 
 use super::operation::{Operation, document, operations};
 use super::tenant::Things;
 
-/// Whoever owns it cannot inherit it.
+/// Whoever owns it cannot inherit it, and nobody is made its owner while somebody is.
 const AGREES: &str = "PUT /v1/workspaces/{workspace_id}/succession";
+const APPOINTS: &str = "PUT /v1/admin/workspaces/{workspace_id}/owner";
+const SETS_SEATS: &str = "PUT /v1/admin/workspaces/{workspace_id}/seat-limit";
 const DELETES_WORKSPACE: &str = "DELETE /v1/workspaces/{workspace_id}";
 
 /// A body for each operation that needs If-Match, in an order in which each is possible.
-fn bodies(ada: &Person, sshd: &Sshd) -> Vec<(&'static str, Value)> {
+fn bodies(ada: &Person, sshd: &Sshd, member: &str) -> Vec<(&'static str, Value)> {
     let steps = json!([{ "name": "one", "command": "true" }]);
     let fingerprint = sshd.host_key_fingerprint().unwrap();
     vec![
@@ -44,6 +48,8 @@ fn bodies(ada: &Person, sshd: &Sshd) -> Vec<(&'static str, Value)> {
         ),
         ("DELETE /v1/workspaces/{workspace_id}/servers/{server_id}", Value::Null),
         (AGREES, json!({ "password": ada.password })),
+        (APPOINTS, json!({ "account_id": member })),
+        (SETS_SEATS, json!({ "limit": 7 })),
         (DELETES_WORKSPACE, json!({ "password": ada.password, "grace_days": 7 })),
         (
             "POST /v1/workspaces/{workspace_id}/deletion",
@@ -60,6 +66,7 @@ fn bodies(ada: &Person, sshd: &Sshd) -> Vec<(&'static str, Value)> {
 
 struct Fixture {
     harness: Harness,
+    operator: Client,
     sshd: Sshd,
     things: Things,
     account: String,
@@ -84,13 +91,14 @@ impl Fixture {
             ("server_id", server.rsplit('/').next().unwrap().to_owned()),
             ("deployment_id", created.field("/deployment_id")),
         ]);
-        let account = harness.ada.account().await;
-        Self { harness, sshd, things, account }
+        let (account, operator) = (harness.ada.account().await, harness.operator().await);
+        Self { harness, operator, sshd, things, account }
     }
 
     async fn send(&self, operation: &Operation, if_match: Option<&str>, body: &Value) -> Answer {
         let path = operation.filled(|name| self.things[name].clone());
-        let mut call = self.harness.ada.call(operation.method.clone(), &path);
+        let by = if path.starts_with("/v1/admin") { &self.operator } else { &self.harness.ada };
+        let mut call = by.call(operation.method.clone(), &path);
         if let Some(tag) = if_match {
             call = call.header("If-Match", tag);
         }
@@ -101,12 +109,16 @@ impl Fixture {
     async fn version(&self, operation: &Operation) -> i64 {
         let id = match () {
             () if operation.path.contains("{server_id}") => &self.things["server_id"],
-            () if operation.is_below_a_workspace() => &self.things["workspace_id"],
+            () if operation.path.contains("{workspace_id}") => &self.things["workspace_id"],
             () => &self.account,
         };
+        let mut stream = id.parse::<Uuid>().unwrap();
+        if operation.name() == SETS_SEATS {
+            stream = pool_stream(WorkspaceId(stream));
+        }
         let version = "select max(version) from event_log.events where stream_id = $1";
         let log = self.harness.installation.log().await;
-        log.query_one(version, &[&id.parse::<Uuid>().unwrap()]).await.unwrap().get(0)
+        log.query_one(version, &[&stream]).await.unwrap().get(0)
     }
 }
 
@@ -115,11 +127,11 @@ async fn whoever_changes_something_says_which_version_they_saw() {
     let given = Fixture::new().await;
     let mut operations = operations(&document(&given.harness.ada).await);
     operations.retain(|operation| operation.needs_header("If-Match"));
-    let bodies = bodies(&Person::named("ada"), &given.sshd);
+    let bodies = bodies(&Person::named("ada"), &given.sshd, &given.things["account_id"]);
     let found: BTreeSet<String> = operations.iter().map(Operation::name).collect();
     let known: BTreeSet<String> = bodies.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(found, known, "each operation that needs If-Match has a body here");
-    assert!(found.len() >= 13, "{found:?}");
+    assert!(found.len() >= 17, "{found:?}");
 
     for (name, body) in &bodies {
         let operation = operations.iter().find(|operation| operation.name() == *name).unwrap();
@@ -136,7 +148,7 @@ async fn whoever_changes_something_says_which_version_they_saw() {
         assert_eq!(given.version(operation).await, version, "{name}: nothing has changed");
 
         let done = given.send(operation, Some(&format!("\"{version}\"")), body).await;
-        if *name == AGREES {
+        if [AGREES, APPOINTS].contains(name) {
             assert_eq!(done.field("/type"), "/problems/refused", "{}", done.text());
             continue;
         }

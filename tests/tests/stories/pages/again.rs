@@ -71,6 +71,33 @@ async fn a_second_click_on_sign_in_or_sign_out_changes_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_done_is_said_on_a_page_that_is_loaded_again_and_sends_nothing() {
+    let harness = Harness::new().await;
+    let bob = Person::named("bob");
+    let mut browser = PlainBrowser::new();
+    browser.open(&at(&harness, "register?next=verify-email")).await;
+    for (name, value) in [("name", &bob.name), ("email", &bob.email), ("password", &bob.password)] {
+        browser.fill(name, value);
+    }
+    browser.press("Open the account").await;
+
+    let done = browser.at().to_owned();
+    assert!(done.starts_with(&at(&harness, "register?done=registered")), "{done}");
+    assert!(done.ends_with("&next=verify-email") && !done.contains("example.org"), "{done}");
+    browser.open(&done).await;
+    let shown = (browser.status(), browser.text_of("h1"));
+    assert_eq!(shown, (200, "Look into your mail".to_owned()));
+    assert_eq!(harness.events("account.registered").await.len(), 2, "Ada's and Bob's");
+
+    // Nobody can make the page say what was not done.
+    let mut other = PlainBrowser::new();
+    other.open(&done).await;
+    assert_eq!(other.text_of("h1"), "Open an account");
+    browser.open(&done.replace("register?done=registered", "reset-password?done=changed")).await;
+    assert_eq!(browser.text_of("h1"), "A new password");
+}
+
+#[tokio::test]
 async fn a_form_stays_the_same_request_until_it_is_answered() {
     let harness = Harness::with(&[("sign_ins_per_minute", "3")]).await;
     let ada = Person::named("ada");

@@ -58,7 +58,7 @@ async fn only_an_operator_sets_a_limit_and_only_a_real_one() {
     let operator = harness.operator().await;
     let put = async |who: &tests::Client, workspace: &str, limit: i64| {
         let path = format!("/v1/admin/workspaces/{workspace}/seat-limit");
-        who.call(Method::PUT, &path).json(json!({ "limit": limit })).send().await
+        who.put(&path, "*", json!({ "limit": limit })).await
     };
 
     put(&harness.ada, harness.workspace_id(), 9).await.expect(401);

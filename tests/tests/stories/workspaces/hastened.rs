@@ -9,9 +9,13 @@ use tests::{Answer, Client, Harness, Person, problem, until};
 use crate::command_line::{done, refused};
 
 async fn request_deletion(harness: &Harness) -> Answer {
-    let asks = json!({ "password": Person::named("ada").password, "grace_days": 7 });
-    let call = harness.ada.call(Method::POST, &harness.at("deletion")).header("If-Match", "*");
-    call.json(asks).send().await.expect(202)
+    try_request_deletion(harness, &harness.ada, "ada").await.expect(202)
+}
+
+async fn try_request_deletion(harness: &Harness, by: &Client, name: &str) -> Answer {
+    let asks = json!({ "password": Person::named(name).password, "grace_days": 7 });
+    let call = by.call(Method::POST, &harness.at("deletion")).header("If-Match", "*");
+    call.json(asks).send().await
 }
 
 async fn hasten(harness: &Harness, by: &Client, name: &str) -> Answer {
@@ -74,6 +78,22 @@ fn in_an_hour(deletion: &Answer) -> bool {
     let due: DateTime<Utc> = deletion.field("/due_at").parse().unwrap();
     let left = due - Clock::system().now();
     left > TimeDelta::minutes(50) && left <= TimeDelta::hours(1)
+}
+
+#[tokio::test]
+async fn whoever_requests_and_cancels_a_deletion_keeps_no_other_owner_from_it() {
+    let harness = Harness::new().await;
+    let bob = harness.member("bob", "owner").await;
+    for _ in 0..2 {
+        request_deletion(&harness).await;
+        harness.ada.delete(&harness.at("deletion")).await.expect(204);
+    }
+
+    let third = try_request_deletion(&harness, &harness.ada, "ada").await;
+    assert_eq!(problem(&third, 409), "refused");
+    try_request_deletion(&harness, &bob, "bob").await.expect(202);
+    bob.delete(&harness.at("deletion")).await.expect(204);
+    try_request_deletion(&harness, &bob, "bob").await.expect(202);
 }
 
 #[tokio::test]

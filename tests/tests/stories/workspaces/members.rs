@@ -43,6 +43,39 @@ async fn names_are_opened_for_a_purpose_only_and_that_is_recorded() {
 }
 
 #[tokio::test]
+async fn names_are_sorted_page_by_page_and_those_that_are_shown_are_recorded() {
+    let harness = Harness::new().await;
+    for name in ["eve", "bob"] {
+        harness.member(name, "viewer").await;
+    }
+    let log = harness.installation.log().await;
+    until("their names are read", async || {
+        let read = "select count(*) from read_models.accounts_v3";
+        (log.query_one(read, &[]).await.unwrap().get::<_, i64>(0) == 3).then_some(())
+    })
+    .await;
+    let names = "members?names=true&purpose=service_communication&order=name&limit=2";
+    let get = async |cursor: &str| harness.ada.get(&harness.at(&format!("{names}{cursor}"))).await;
+
+    let bad = get("&cursor=AAAA").await.expect(400);
+    assert_eq!(bad.field("/type"), "/problems/bad-cursor");
+    assert!(harness.events("workspace.member_names_opened").await.is_empty(), "it opens nothing");
+
+    let first = get("").await.expect(200).json();
+    let cursor = format!("&cursor={}", first["next"].as_str().unwrap());
+    let rest = get(&cursor).await.expect(200).json();
+    let addresses = [first, rest].map(|page| {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|item| item["email"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    });
+    assert_eq!(addresses[0], ["ada@example.org", "bob@example.org"]);
+    assert_eq!(addresses[1], ["eve@example.org"]);
+    let opened = harness.events("workspace.member_names_opened").await;
+    let counts: Vec<&Value> = opened.iter().map(|event| &event["count"]).collect();
+    assert_eq!(counts, [&json!(2), &json!(1)]);
+}
+
+#[tokio::test]
 async fn each_opening_of_names_is_recorded_whatever_its_key() {
     let harness = Harness::new().await;
     let names = harness.at("members?names=true&purpose=account_administration");

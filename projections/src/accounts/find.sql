@@ -1,4 +1,0 @@
-select account_id, tenant_id, version, email, email_verified, pending_email, pending_email_since, pending_email_until,
-  name, username, consents, registered_at, erasure_requested_at, erasure_due, erased_at, position
-from read_models.accounts_v3
-where account_id = $1

@@ -1,0 +1,5 @@
+-- The places of runs, which the index has.
+select requested_at, run_id
+from read_models.runs
+where tenant_id = $1
+  and (requested_at, run_id) > ($2, $3) and (requested_at, run_id) < ($4, $5)
