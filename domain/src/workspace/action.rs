@@ -80,6 +80,8 @@ actions! {
     IssueApiToken ManageTokens Refused Refused Stays;
     ListApiTokens ManageTokens Allowed Allowed Any;
     ShowApiToken ManageTokens Allowed Allowed Any;
+    RenameApiToken ManageTokens Refused Refused Any;
+    RotateApiToken ManageTokens Refused Refused Stays;
     RevokeApiToken ManageTokens Allowed Allowed Any;
     ShowSeats ReadSeats Allowed Allowed Any;
     ShowLease ReadSeats Allowed Allowed Any;

@@ -1,10 +1,10 @@
 //! The commands of a workspace. `by` is the member who acts: their right is checked in the decision itself.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Actor, Right, Role, WorkspaceAction};
 use crate::privacy::{InvitationEmail, Personal, Purpose, WorkspaceName};
-use crate::{AccountId, ApiTokenId, InvitationId};
+use crate::{AccountId, ApiTokenId, ApiTokenSecretId, InvitationId};
 
 /// What can be requested of a workspace.
 #[derive(Clone, Debug)]
@@ -69,6 +69,19 @@ pub enum WorkspaceCommand {
         rights: Vec<Right>,
         now: DateTime<Utc>,
         expires_at: DateTime<Utc>,
+    },
+    /// Of any member. Needs the right to manage tokens. The name is kept outside the log.
+    RenameApiToken { by: AccountId, token: ApiTokenId },
+    /// Another secret for a token that acts for `by`. The one that it has works for `overlap` more, an hour at
+    /// most; while one from before that works still, only a rotation that ends both at once is possible.
+    RotateApiToken {
+        by: AccountId,
+        token: ApiTokenId,
+        secret: ApiTokenSecretId,
+        now: DateTime<Utc>,
+        overlap: TimeDelta,
+        /// `None`: it ends when it did.
+        expires_at: Option<DateTime<Utc>>,
     },
     /// Of any member. Needs the right to manage tokens.
     RevokeApiToken { by: AccountId, token: ApiTokenId },

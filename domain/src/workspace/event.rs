@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Right, Role};
 use crate::privacy::{InvitationEmail, Personal, Purpose, WorkspaceName};
-use crate::{AccountId, ApiTokenId, InvitationId};
+use crate::{AccountId, ApiTokenId, ApiTokenSecretId, InvitationId};
 
 events! {
     /// What happened to a workspace.
@@ -33,6 +33,13 @@ events! {
             token: ApiTokenId,
             account: AccountId,
             rights: Vec<Right>,
+            expires_at: DateTime<Utc>,
+        }
+        "workspace.api_token_renamed" 1 => ApiTokenRenamed { token: ApiTokenId }
+        "workspace.api_token_rotated" 1 => ApiTokenRotated {
+            token: ApiTokenId,
+            secret: ApiTokenSecretId,
+            former_until: DateTime<Utc>,
             expires_at: DateTime<Utc>,
         }
         "workspace.api_token_revoked" 1 => ApiTokenRevoked { token: ApiTokenId }

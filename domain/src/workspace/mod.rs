@@ -31,9 +31,13 @@ pub use deletion::Deletion;
 pub use error::WorkspaceError;
 pub use event::WorkspaceEvent;
 pub use invitations::Invitation;
-pub use limits::{INVITATION_DAYS_MAX, INVITATIONS_MAX, MEMBERS_MAX, TOKEN_DAYS_MAX, TOKENS_MAX};
+pub use limits::{
+    INVITATION_DAYS_MAX, INVITATIONS_MAX, MEMBERS_MAX, OVERLAP_MINUTES_MAX, TOKEN_DAYS_MAX,
+    TOKENS_MAX,
+};
 pub use role::{Right, Role};
-pub use tokens::ApiToken;
+use tokens::Rotation;
+pub use tokens::{ApiToken, FormerSecret};
 
 use crate::privacy::{Personal, WorkspaceName};
 use crate::{AccountId, AggregateRoot, ApiTokenId, InvitationId};
@@ -88,7 +92,7 @@ impl Workspace {
 }
 
 impl AggregateRoot for Workspace {
-    const SNAPSHOT_VERSION: i16 = 6;
+    const SNAPSHOT_VERSION: i16 = 7;
 
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         match (self, command) {
@@ -198,6 +202,10 @@ impl LiveWorkspace {
             WorkspaceCommand::IssueApiToken { by, token, rights, now, expires_at } => {
                 self.issue_token(by, token, rights, now, expires_at)
             }
+            WorkspaceCommand::RenameApiToken { by, token } => self.rename_token(by, token),
+            WorkspaceCommand::RotateApiToken { by, token, secret, now, overlap, expires_at } => {
+                self.rotate_token(by, token, Rotation { secret, overlap, expires_at }, now)
+            }
             WorkspaceCommand::RevokeApiToken { by, token } => self.revoke_token(by, token),
             WorkspaceCommand::RevokeTokensOf { member, ended } => {
                 Ok(self.revoke_tokens_of(member, &ended))
@@ -250,7 +258,12 @@ impl LiveWorkspace {
             }
             WorkspaceEvent::ApiTokenIssued { token, account, rights, expires_at } => {
                 let rights = rights.into_iter().collect();
-                self.tokens.insert(token, ApiToken { account, rights, expires_at });
+                self.tokens.insert(token, ApiToken::issued(token, account, rights, expires_at));
+            }
+            WorkspaceEvent::ApiTokenRotated { token, secret, former_until, expires_at } => {
+                if let Some(token) = self.tokens.get_mut(&token) {
+                    token.rotate(secret, former_until, expires_at);
+                }
             }
             WorkspaceEvent::ApiTokenRevoked { token } => {
                 self.tokens.remove(&token);
@@ -268,8 +281,9 @@ impl LiveWorkspace {
                 let too_many = self.cancelled.len().saturating_sub(deletion::CANCELLED_MAX);
                 self.cancelled.drain(..too_many);
             }
-            // That nobody owns it is seen from its members.
+            // That nobody owns it is seen from its members; the name of a token is kept outside the log.
             WorkspaceEvent::Restricted {}
+            | WorkspaceEvent::ApiTokenRenamed { .. }
             | WorkspaceEvent::Created { .. }
             | WorkspaceEvent::MemberNamesOpened { .. }
             | WorkspaceEvent::Deleted { .. } => {}

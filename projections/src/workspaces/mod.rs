@@ -48,6 +48,8 @@ impl Projection for Workspaces {
         "workspace.invitation_declined",
         "workspace.invitation_expired",
         "workspace.api_token_issued",
+        "workspace.api_token_renamed",
+        "workspace.api_token_rotated",
         "workspace.api_token_revoked",
         "workspace.succession_agreed",
         "workspace.succession_withdrawn",

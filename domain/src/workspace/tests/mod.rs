@@ -3,6 +3,7 @@ mod deletion;
 mod hastening;
 mod invitations;
 mod members;
+mod rotation;
 mod succession;
 mod tokens;
 
@@ -15,7 +16,9 @@ use super::{
     WorkspaceEvent,
 };
 use crate::privacy::{EmailAddress, InvitationEmail, Label, Personal, Purpose, WorkspaceName};
-use crate::{AccountId, AggregateRoot, ApiTokenId, Event, InvitationId, TenantId};
+use crate::{
+    AccountId, AggregateRoot, ApiTokenId, ApiTokenSecretId, Event, InvitationId, TenantId,
+};
 
 type Workspaces = TestFramework<Workspace>;
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use domain::workspace::{
     Acting, ActingAccount, Actor, Right, Role, Workspace, WorkspaceAction, WorkspaceCommand,
 };
-use domain::{AccountId, ActorId, ApiTokenId, TenantId, WorkspaceId};
+use domain::{AccountId, ActorId, ApiTokenId, ApiTokenSecretId, TenantId, WorkspaceId};
 use infra::api_tokens::ApiTokenRow;
 use infra::event_store::{Guard, Request};
 
@@ -38,14 +38,14 @@ enum Credentials {
     /// A person, with a session.
     Person(SignedIn),
     /// A token that acts for a member, with some of the member's rights.
-    Token(ApiTokenId),
+    Token(ApiTokenId, ApiTokenSecretId),
 }
 
 impl Credentials {
     fn actor(self) -> Actor {
         match self {
             Self::Person(signed_in) => Actor::Member(signed_in.account),
-            Self::Token(token) => Actor::Token(token),
+            Self::Token(token, secret) => Actor::Token(token, secret),
         }
     }
 }
@@ -58,7 +58,7 @@ impl Member {
     pub fn actor(&self) -> ActorId {
         match self.credentials {
             Credentials::Person(signed_in) => signed_in.account.into(),
-            Credentials::Token(token) => token.into(),
+            Credentials::Token(token, _) => token.into(),
         }
     }
 
@@ -82,7 +82,7 @@ impl Member {
     pub fn in_person(&self) -> Result<SignedIn, Problem> {
         match self.credentials {
             Credentials::Person(signed_in) => Ok(signed_in),
-            Credentials::Token(_) => Err(Problem::new(
+            Credentials::Token(..) => Err(Problem::new(
                 ProblemKind::Forbidden,
                 "An API token cannot do this: sign in as a person.",
             )),
@@ -254,7 +254,7 @@ impl Authenticated {
     fn credentials(&self) -> Credentials {
         match *self {
             Self::Person(signed_in) => Credentials::Person(signed_in),
-            Self::Token(ApiTokenRow { token, .. }) => Credentials::Token(token),
+            Self::Token(ApiTokenRow { token, secret, .. }) => Credentials::Token(token, secret),
         }
     }
 }

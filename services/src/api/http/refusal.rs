@@ -107,11 +107,13 @@ impl From<WorkspaceError> for Problem {
             WorkspaceError::InvitationDays => return field("expires_at"),
             WorkspaceError::TokenDays => return field("expires_at"),
             WorkspaceError::NoRights | WorkspaceError::NotForTokens(_) => return field("scopes"),
+            WorkspaceError::OverlapOutOfRange => return field("overlap_minutes"),
             WorkspaceError::GraceOutOfRange | WorkspaceError::GraceNeeded => {
                 return field("grace_days");
             }
             WorkspaceError::NeedsRight(_)
             | WorkspaceError::OwnersOnly
+            | WorkspaceError::TokenOfAnother
             | WorkspaceError::AnotherOwnerNeeded
             | WorkspaceError::RaisesOneself => ProblemKind::Forbidden,
             WorkspaceError::NotAPurpose => ProblemKind::BadQuery,
@@ -130,6 +132,8 @@ impl From<WorkspaceError> for Problem {
             | WorkspaceError::InvitationNotExpired(_)
             | WorkspaceError::InvitationsMax(_)
             | WorkspaceError::TokensMax(_)
+            | WorkspaceError::TokenExpired
+            | WorkspaceError::FormerSecretWorks(_)
             | WorkspaceError::DeletionNotRequested
             | WorkspaceError::NotRestricted
             | WorkspaceError::OwnsAlready

@@ -1,6 +1,7 @@
 //! Workspaces, and who belongs to them.
 
 pub mod acceptance;
+pub mod api_token;
 pub mod api_tokens;
 pub mod deletion;
 pub mod invitations;
@@ -24,6 +25,7 @@ pub fn routes(routes: &mut Routes) {
     acceptance::routes(routes);
     invited::routes(routes);
     api_tokens::routes(routes);
+    api_token::routes(routes);
     deletion::routes(routes);
     succession::routes(routes);
 }

@@ -26,6 +26,7 @@ pub(super) const fn link_of(kind: MailKind) -> Option<(LinkPurpose, &'static str
         | MailKind::HostKeyMismatched
         | MailKind::NewSignIn
         | MailKind::ApiTokenIssued
+        | MailKind::ApiTokenRotated
         | MailKind::RoleChanged
         | MailKind::MemberRemoved
         | MailKind::OwnershipReceived
@@ -125,6 +126,15 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
             format!(
                 "you, or somebody who is signed in as you, issued an API token in the workspace {link}. \
                  It acts for you until {until}.\n\n\
+                 If it was not you, somebody knows your password: choose a new one at once. That ends \
+                 the token, unless you keep your API tokens."
+            ),
+        ),
+        MailKind::ApiTokenRotated => (
+            "An API token has another secret",
+            format!(
+                "you, or somebody who is signed in as you, gave an API token in the workspace {link} another \
+                 secret. It acts for you until {until}; the secret that it had works for an hour more at most.\n\n\
                  If it was not you, somebody knows your password: choose a new one at once. That ends \
                  the token, unless you keep your API tokens."
             ),

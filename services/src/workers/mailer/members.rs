@@ -52,6 +52,12 @@ pub(super) async fn of_workspace(
         WorkspaceEvent::ApiTokenIssued { account, expires_at, .. } => {
             (MailKind::ApiTokenIssued, Some(expires_at), one(account))
         }
+        WorkspaceEvent::ApiTokenRotated { token, expires_at, .. } => {
+            let then = as_it_was(executor, event).await?;
+            let token = then.live().and_then(|live| live.tokens.get(&token));
+            let to = token.map(|token| token.account).into_iter().collect();
+            (MailKind::ApiTokenRotated, Some(expires_at), to)
+        }
         WorkspaceEvent::SuccessionAgreed { .. } => {
             let owners = members(&as_it_was(executor, event).await?, |role| role == Role::Owner);
             (MailKind::SuccessionAgreed, None, owners)

@@ -112,6 +112,7 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, ComposeError> 
         | MailKind::HostKeyMismatched
         | MailKind::NewSignIn
         | MailKind::ApiTokenIssued
+        | MailKind::ApiTokenRotated
         | MailKind::RoleChanged
         | MailKind::MemberRemoved
         | MailKind::OwnershipReceived

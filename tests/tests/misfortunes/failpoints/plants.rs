@@ -53,8 +53,9 @@ const IN_LOG: [(&str, &str); 16] = [
         "server keys that differ",
     ),
     (
-        "insert into working.api_tokens values (gen_random_uuid(), sha256(''), gen_random_uuid(),
-            gen_random_uuid(), '', now(), now(), null, 1)",
+        "insert into working.api_tokens
+            (token_id, workspace_id, account_id, name, issued_at, expires_at, account_version)
+            values (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '', now(), now(), 1)",
         "API tokens that the log does not have",
     ),
     ("delete from event_log.events where position = 1", "positions that are missing"),
