@@ -40,7 +40,10 @@ async fn a_token_is_found_until_it_expires_or_is_removed() {
     tokens.insert(&other, second.hash).await.unwrap();
 
     let find = async |token: &BearerToken| tokens.find(token.secret.expose_secret()).await.unwrap();
-    assert_eq!(find(&first).await, Some(ApiTokenRow { token: one.token, secret: one.token.into(), workspace }));
+    assert_eq!(
+        find(&first).await,
+        Some(ApiTokenRow { token: one.token, secret: one.token.into(), workspace })
+    );
     assert_eq!(tokens.find("lw_nothing").await.unwrap(), None);
     assert_eq!(tokens.of_workspace(workspace).await.unwrap().len(), 2);
     assert!(tokens.delete(other.token).await.unwrap());

@@ -74,7 +74,8 @@ async fn a_token_is_found_by_each_of_its_secrets_and_by_none_once_it_is_ended_or
 }
 
 #[tokio::test]
-async fn a_named_secret_leaves_the_one_before_it_and_no_earlier_one_in_whatever_order_they_are_named() {
+async fn a_named_secret_leaves_the_one_before_it_and_no_earlier_one_in_whatever_order_they_are_named()
+ {
     let given = given().await;
     let mut secrets = Vec::new();
     for _ in 0..3 {

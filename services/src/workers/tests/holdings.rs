@@ -59,7 +59,7 @@ async fn order(app: &App, workspace: WorkspaceId, command: WorkspaceCommand) {
 }
 
 /// As a request does it: on the account's version of now, in the log and then as a row.
-pub(super) async fn issue(
+pub(crate) async fn issue(
     app: &App,
     account: AccountId,
     workspace: WorkspaceId,

@@ -42,6 +42,8 @@ const NEEDS: &[(&str, &str)] = &[
     ("GET /api-tokens", "tokens:manage"),
     ("POST /api-tokens", "tokens:manage"),
     ("GET /api-tokens/{token_id}", "tokens:manage"),
+    ("PATCH /api-tokens/{token_id}", "tokens:manage"),
+    ("POST /api-tokens/{token_id}/rotate", "tokens:manage"),
     ("DELETE /api-tokens/{token_id}", "tokens:manage"),
     ("GET /seats", "seats:read"),
     ("POST /seat-leases", "seats:lease"),

@@ -6,6 +6,7 @@ mod invitations;
 mod invited;
 mod leaving;
 mod members;
+mod rotation;
 mod succession;
 pub mod tokens;
 mod trail;
