@@ -23,6 +23,8 @@ pub struct Acting {
     pub account: AccountId,
     /// What the member is.
     pub role: Role,
+    /// The member is a service account, and no person.
+    pub is_service_account: bool,
     /// What the token may do, if the member may; `None` for a person.
     pub scopes: Option<BTreeSet<Right>>,
 }
@@ -54,14 +56,16 @@ impl LiveWorkspace {
     fn acting(&self, by: Actor, now: DateTime<Utc>) -> Result<Acting, WorkspaceError> {
         match by {
             Actor::Member(account) => {
-                Ok(Acting { account, role: self.role(account)?, scopes: None })
+                let role = self.role(account)?;
+                Ok(Acting { account, role, is_service_account: false, scopes: None })
             }
             Actor::Token(token, secret) => {
                 let found = self.tokens.get(&token).filter(|token| token.works_with(secret, now));
                 let token = found.ok_or(WorkspaceError::TokenGone)?;
                 let account = token.account;
                 let role = self.role(account).map_err(|_| WorkspaceError::TokenGone)?;
-                Ok(Acting { account, role, scopes: Some(token.rights.clone()) })
+                let is_service_account = self.service_accounts.contains_key(&account);
+                Ok(Acting { account, role, is_service_account, scopes: Some(token.rights.clone()) })
             }
         }
     }

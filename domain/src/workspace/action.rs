@@ -77,6 +77,7 @@ actions! {
     ListInvitations ReadMembers Allowed Allowed Any;
     ShowInvitation ReadMembers Allowed Allowed Any;
     RevokeInvitation ManageMembers Allowed Allowed Any;
+    CreateServiceAccount ManageMembers Refused Refused Verified;
     IssueApiToken ManageTokens Refused Refused Stays;
     ListApiTokens ManageTokens Allowed Allowed Any;
     ShowApiToken ManageTokens Allowed Allowed Any;

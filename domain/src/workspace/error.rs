@@ -85,6 +85,17 @@ pub enum WorkspaceError {
     TokenGone,
     #[error("a workspace has at most {0} API tokens at once: revoke some first")]
     TokensMax(usize),
+    #[error("a workspace has at most {0} service accounts: remove some first")]
+    ServiceAccountsMax(usize),
+    #[error("there is no service account with this id: leave it out for a token that acts for you")]
+    NoSuchServiceAccount,
+    #[error("a service account cannot be an owner, which is a person: use another role")]
+    ServiceAccountOwns,
+    #[error(
+        "the role of this service account does not have the right {}: give it another role, or leave the right out",
+        .0.as_str()
+    )]
+    ServiceAccountLacks(Right),
     #[error("a token must expire later than now, and within {TOKEN_DAYS_MAX} days")]
     TokenDays,
     #[error("a token needs one right at least: name some")]

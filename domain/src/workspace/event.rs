@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Right, Role};
-use crate::privacy::{InvitationEmail, Personal, Purpose, WorkspaceName};
+use crate::privacy::{InvitationEmail, Personal, Purpose, ServiceAccountName, WorkspaceName};
 use crate::{AccountId, ApiTokenId, ApiTokenSecretId, InvitationId};
 
 events! {
@@ -29,6 +29,17 @@ events! {
         "workspace.invitation_revoked" 1 => InvitationRevoked { invitation: InvitationId }
         "workspace.invitation_declined" 1 => InvitationDeclined { invitation: InvitationId }
         "workspace.invitation_expired" 1 => InvitationExpired { invitation: InvitationId }
+        "workspace.service_account_created" 1 => ServiceAccountCreated {
+            account: AccountId,
+            name: Personal<ServiceAccountName>,
+            role: Role,
+        }
+        "workspace.service_account_role_changed" 1 => ServiceAccountRoleChanged {
+            account: AccountId,
+            from: Role,
+            to: Role,
+        }
+        "workspace.service_account_removed" 1 => ServiceAccountRemoved { account: AccountId }
         "workspace.api_token_issued" 1 => ApiTokenIssued {
             token: ApiTokenId,
             account: AccountId,

@@ -40,6 +40,17 @@ fn every_event_of_a_workspace_is_kept_as_it_ever_was() {
             WorkspaceEvent::InvitationRevoked { invitation },
             WorkspaceEvent::InvitationDeclined { invitation },
             WorkspaceEvent::InvitationExpired { invitation },
+            WorkspaceEvent::ServiceAccountCreated {
+                account,
+                name: Personal::Apart,
+                role: Role::Operator,
+            },
+            WorkspaceEvent::ServiceAccountRoleChanged {
+                account,
+                from: Role::Operator,
+                to: Role::Viewer,
+            },
+            WorkspaceEvent::ServiceAccountRemoved { account },
             WorkspaceEvent::ApiTokenIssued {
                 token,
                 account,

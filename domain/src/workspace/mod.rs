@@ -12,6 +12,7 @@ mod invitations;
 mod limits;
 mod members;
 mod role;
+mod service_accounts;
 mod succession;
 #[cfg(test)]
 mod tests;
@@ -32,10 +33,11 @@ pub use error::WorkspaceError;
 pub use event::WorkspaceEvent;
 pub use invitations::Invitation;
 pub use limits::{
-    INVITATION_DAYS_MAX, INVITATIONS_MAX, MEMBERS_MAX, OVERLAP_MINUTES_MAX, TOKEN_DAYS_MAX,
-    TOKENS_MAX,
+    INVITATION_DAYS_MAX, INVITATIONS_MAX, MEMBERS_MAX, OVERLAP_MINUTES_MAX, SERVICE_ACCOUNTS_MAX,
+    TOKEN_DAYS_MAX, TOKENS_MAX,
 };
 pub use role::{Right, Role};
+pub use service_accounts::ServiceAccount;
 use tokens::Rotation;
 pub use tokens::{ApiToken, FormerSecret};
 
@@ -60,8 +62,10 @@ pub enum Workspace {
 pub struct LiveWorkspace {
     /// What people call it.
     pub name: Personal<WorkspaceName>,
-    /// Who belongs to it. One at least is an owner, unless it is restricted, or being deleted.
+    /// The people who belong to it. One at least is an owner, unless it is restricted, or being deleted.
     pub members: BTreeMap<AccountId, Role>,
+    /// Members without a person.
+    pub service_accounts: BTreeMap<AccountId, ServiceAccount>,
     /// The admins who have agreed to inherit it, the first to agree first.
     pub heirs: Vec<AccountId>,
     /// Two at least have been in it at once, maybe long ago.
@@ -85,7 +89,7 @@ impl Workspace {
         }
     }
 
-    /// What the account is in it, while it lives.
+    /// What the person is in it, while it lives.
     pub fn role_of(&self, account: AccountId) -> Option<Role> {
         self.live()?.members.get(&account).copied()
     }
@@ -140,6 +144,7 @@ impl Aggregate for Workspace {
                 *self = Self::Live(Box::new(LiveWorkspace {
                     name,
                     members: BTreeMap::new(),
+                    service_accounts: BTreeMap::new(),
                     heirs: Vec::new(),
                     was_shared: false,
                     invitations: BTreeMap::new(),
@@ -199,8 +204,11 @@ impl LiveWorkspace {
             WorkspaceCommand::ExpireInvitation { invitation, now } => {
                 self.expire_invitation(invitation, now)
             }
-            WorkspaceCommand::IssueApiToken { by, token, rights, now, expires_at } => {
-                self.issue_token(by, token, rights, now, expires_at)
+            WorkspaceCommand::CreateServiceAccount { by, account, name, role } => {
+                self.create_service_account(by, account, ServiceAccount { name, role })
+            }
+            WorkspaceCommand::IssueApiToken { by, account, token, rights, now, expires_at } => {
+                self.issue_token((by, account), token, rights, (now, expires_at))
             }
             WorkspaceCommand::RenameApiToken { by, token } => self.rename_token(by, token),
             WorkspaceCommand::RotateApiToken { by, token, secret, now, overlap, expires_at } => {
@@ -255,6 +263,17 @@ impl LiveWorkspace {
             | WorkspaceEvent::InvitationRevoked { invitation }
             | WorkspaceEvent::InvitationExpired { invitation } => {
                 self.invitations.remove(&invitation);
+            }
+            WorkspaceEvent::ServiceAccountCreated { account, name, role } => {
+                self.service_accounts.insert(account, ServiceAccount { name, role });
+            }
+            WorkspaceEvent::ServiceAccountRoleChanged { account, to, .. } => {
+                if let Some(of) = self.service_accounts.get_mut(&account) {
+                    of.role = to;
+                }
+            }
+            WorkspaceEvent::ServiceAccountRemoved { account } => {
+                self.service_accounts.remove(&account);
             }
             WorkspaceEvent::ApiTokenIssued { token, account, rights, expires_at } => {
                 let rights = rights.into_iter().collect();

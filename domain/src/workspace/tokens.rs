@@ -79,13 +79,12 @@ impl ApiToken {
 impl LiveWorkspace {
     pub(super) fn issue_token(
         &self,
-        account: AccountId,
+        (by, account): (AccountId, AccountId),
         token: ApiTokenId,
         mut rights: Vec<Right>,
-        now: DateTime<Utc>,
-        expires_at: DateTime<Utc>,
+        (now, expires_at): (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
-        self.needs(account, Right::ManageTokens)?;
+        self.needs(by, Right::ManageTokens)?;
         rights.sort_unstable();
         rights.dedup();
         if rights.is_empty() {
@@ -95,7 +94,14 @@ impl LiveWorkspace {
             if !right.is_for_tokens() {
                 return Err(WorkspaceError::NotForTokens(*right));
             }
-            self.needs(account, *right)?;
+            self.needs(by, *right)?;
+        }
+        if account != by {
+            let of = self.service_accounts.get(&account);
+            let role = of.ok_or(WorkspaceError::NoSuchServiceAccount)?.role;
+            if let Some(lacking) = rights.iter().find(|right| !role.may(**right)) {
+                return Err(WorkspaceError::ServiceAccountLacks(*lacking));
+            }
         }
         ends_in_time(expires_at, now)?;
         let is_expired = |token: &ApiToken| token.expires_at <= now;
@@ -133,7 +139,12 @@ impl LiveWorkspace {
     ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         self.needs(by, Right::ManageTokens)?;
         let token = self.token(id)?;
-        if token.account != by {
+        if self.service_accounts.contains_key(&token.account) {
+            // Whoever has a secret does what the token may do.
+            for right in &token.rights {
+                self.needs(by, *right)?;
+            }
+        } else if token.account != by {
             return Err(WorkspaceError::TokenOfAnother);
         }
         if now >= token.expires_at {

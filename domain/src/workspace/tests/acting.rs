@@ -122,7 +122,8 @@ fn a_token_acts_until_its_end_while_its_member_belongs() {
     let by = Actor::Token(TOKEN, TOKEN.into());
     let acting = |live: &LiveWorkspace, at| Workspace::Live(Box::new(live.clone())).acting(by, at);
     let scopes = Some([Right::ReadRuns].into());
-    assert_eq!(acting(&live, now()), Ok(Acting { account: ADA, role: Role::Owner, scopes }));
+    let ada = Acting { account: ADA, role: Role::Owner, is_service_account: false, scopes };
+    assert_eq!(acting(&live, now()), Ok(ada));
     assert_eq!(acting(&live, in_days(1)), Err(WorkspaceError::TokenGone));
     live.members.clear();
     assert_eq!(acting(&live, now()), Err(WorkspaceError::TokenGone));

@@ -4,6 +4,7 @@ mod hastening;
 mod invitations;
 mod members;
 mod rotation;
+mod service_accounts;
 mod succession;
 mod tokens;
 
@@ -72,6 +73,7 @@ fn live(members: usize) -> LiveWorkspace {
     LiveWorkspace {
         name: Personal::Apart,
         members: others.collect(),
+        service_accounts: std::collections::BTreeMap::new(),
         heirs: Vec::new(),
         was_shared: members > 1,
         invitations: std::collections::BTreeMap::new(),

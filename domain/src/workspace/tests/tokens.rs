@@ -5,7 +5,8 @@ use crate::workspace::{ApiToken, TOKENS_MAX};
 
 fn issue(by: AccountId, rights: &[Right], days: i64) -> WorkspaceCommand {
     let (rights, expires_at) = (rights.to_vec(), in_days(days));
-    WorkspaceCommand::IssueApiToken { by, token: TOKEN, rights, now: now(), expires_at }
+    let (account, token) = (by, TOKEN);
+    WorkspaceCommand::IssueApiToken { by, account, token, rights, now: now(), expires_at }
 }
 
 fn issued(account: AccountId) -> WorkspaceEvent {
