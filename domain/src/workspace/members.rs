@@ -112,6 +112,7 @@ impl LiveWorkspace {
         }
         let mut events = self.removed(member);
         if self.is_restricted() && self.members.len() == 1 {
+            events.extend(self.ended_of_service_accounts());
             events.push(Self::left_by_the_last(now));
         }
         Ok(events)

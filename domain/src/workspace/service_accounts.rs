@@ -57,6 +57,11 @@ impl LiveWorkspace {
         events.push(WorkspaceEvent::ServiceAccountRemoved { account });
         Ok(events)
     }
+
+    /// Nobody is left who could revoke their tokens.
+    pub(super) fn ended_of_service_accounts(&self) -> impl Iterator<Item = WorkspaceEvent> {
+        self.service_accounts.keys().flat_map(|account| self.ended_of(*account))
+    }
 }
 
 fn owns_nothing(role: Role) -> Result<(), WorkspaceError> {

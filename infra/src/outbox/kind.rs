@@ -20,6 +20,7 @@ domain::named_enum! {
         NewSignIn = "new_sign_in",
         ApiTokenIssued = "api_token_issued",
         ApiTokenRotated = "api_token_rotated",
+        ServiceTokenIssued = "service_token_issued",
         RoleChanged = "role_changed",
         MemberRemoved = "member_removed",
         OwnershipReceived = "ownership_received",
@@ -46,6 +47,7 @@ impl MailKind {
             Self::NewSignIn
             | Self::ApiTokenIssued
             | Self::ApiTokenRotated
+            | Self::ServiceTokenIssued
             | Self::RoleChanged
             | Self::MemberRemoved
             | Self::OwnershipReceived
@@ -110,6 +112,7 @@ impl MailReference {
             MailKind::HostKeyMismatched => Self::Server(ServerId(id)),
             MailKind::ApiTokenIssued
             | MailKind::ApiTokenRotated
+            | MailKind::ServiceTokenIssued
             | MailKind::RoleChanged
             | MailKind::MemberRemoved
             | MailKind::OwnershipReceived

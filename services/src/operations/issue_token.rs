@@ -17,6 +17,9 @@ use super::end_tokens::{EndTokens, EndTokensError};
 use super::write_ahead::{LookedUp, NewCommand, WriteAhead};
 use crate::wiring::App;
 
+/// A service account has no stream, and nothing of its own that ends its tokens.
+const OF_SERVICE_ACCOUNTS: i64 = 0;
+
 /// No token was issued. It may be tried again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IssueTokenError {
@@ -35,6 +38,9 @@ pub(crate) enum IssueTokenError {
 /// A token that acts for a member.
 pub(crate) struct IssueToken {
     pub(crate) workspace: WorkspaceId,
+    /// Who asks.
+    pub(crate) by: AccountId,
+    /// Whom it acts for: them, or a service account.
     pub(crate) account: AccountId,
     pub(crate) token: ApiTokenId,
     /// Sealed under the workspace's key.
@@ -91,14 +97,15 @@ impl IssueToken {
         app: &App,
         request: &Request,
     ) -> Result<IssuedToken, IssueTokenError> {
-        let Self { workspace, account, token, name, rights, expires_at, secrets } = self;
-        let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
-        let Account::Live(live) = &*loaded.state else {
-            return Err(ExecuteError::Refused(Refused::Account(AccountError::Unknown)).into());
-        };
-        let ended = AccountCommand::TokensEnded { times: live.api_token_endings };
+        let Self { workspace, by, account, token, name, rights, expires_at, secrets } = self;
         let mut request = request.clone();
-        request.guards.push(Guard::new::<Account>(account.into(), account.0, ended));
+        let account_version = if account == by {
+            let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
+            request.guards.push(not_ended(account, &loaded.state)?);
+            loaded.version
+        } else {
+            OF_SERVICE_ACCOUNTS
+        };
         let new = match NewCommand::look_up(app, &request).await? {
             LookedUp::New(new) => new,
             LookedUp::Earlier(receipt) => {
@@ -106,7 +113,6 @@ impl IssueToken {
                 return repeated(app, of, secrets, receipt).await;
             }
         };
-        let account_version = loaded.version;
         let row = NewApiToken { token, workspace, account, account_version, name, expires_at };
         let Some(hash) = secrets.first().map(|secret| secret.hash) else {
             return Err(ExecuteError::Reused.into());
@@ -120,11 +126,20 @@ impl IssueToken {
         written.row.hash = secret.hash;
         let now = app.clock.now();
         let issues =
-            WorkspaceCommand::IssueApiToken { by: account, token, rights, now, expires_at };
+            WorkspaceCommand::IssueApiToken { by, account, token, rights, now, expires_at };
         let receipt = written.execute(Step::new::<Workspace>(workspace.0, issues)).await?;
         failpoint!(ApiTokenIssued);
         Ok(IssuedToken { receipt, secret: Some(secret.secret) })
     }
+}
+
+/// The tokens of the account are not ended meanwhile.
+fn not_ended(account: AccountId, state: &Account) -> Result<Guard, ExecuteError> {
+    let Account::Live(live) = state else {
+        return Err(ExecuteError::Refused(Refused::Account(AccountError::Unknown)));
+    };
+    let ended = AccountCommand::TokensEnded { times: live.api_token_endings };
+    Ok(Guard::new::<Account>(account.into(), account.0, ended))
 }
 
 /// The answer to a command that was carried out before.

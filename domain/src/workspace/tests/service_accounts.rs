@@ -174,10 +174,33 @@ fn a_workspace_of_one_person_and_service_accounts_is_a_workspace_of_one() {
     let removes = WorkspaceCommand::RemoveErasedMember { member: ADA, heir: None };
     refused(given.clone(), removes, WorkspaceError::LastMember);
     let abandons = WorkspaceCommand::Abandon { member: ADA, now: now() };
+    let revoked = WorkspaceEvent::ApiTokenRevoked { token: TOKEN };
     let at_once = WorkspaceEvent::DeletionRequested { requested_at: now(), due: now() };
-    Workspaces::with(()).given(given.clone()).when(abandons).then_expect_events(vec![at_once]);
+    Workspaces::with(())
+        .given(given.clone())
+        .when(abandons)
+        .then_expect_events(vec![revoked, at_once]);
     let appoints = WorkspaceCommand::AppointOwner { member: ROBOT };
     refused(given.clone(), appoints, WorkspaceError::NotAMember);
     let keeps = WorkspaceCommand::Keep { owner: ROBOT, role_before: None, now: now() };
     refused([given, vec![requested()]].concat(), keeps, WorkspaceError::NotAMember);
+}
+
+#[test]
+fn the_last_to_leave_a_restricted_workspace_leaves_no_token_that_works() {
+    let restricted = [
+        with_bob(Role::Viewer),
+        vec![
+            made(Role::Operator),
+            issued(&[Right::ReadRuns]),
+            WorkspaceEvent::MemberRemoved { account: ADA },
+            WorkspaceEvent::Restricted {},
+        ],
+    ];
+    let leaves = WorkspaceCommand::RemoveMember { by: BOB, member: BOB, now: now() };
+    Workspaces::with(()).given(restricted.concat()).when(leaves).then_expect_events(vec![
+        WorkspaceEvent::MemberRemoved { account: BOB },
+        WorkspaceEvent::ApiTokenRevoked { token: TOKEN },
+        WorkspaceEvent::DeletionRequested { requested_at: now(), due: in_days(30) },
+    ]);
 }

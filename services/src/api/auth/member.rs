@@ -137,7 +137,7 @@ impl Member {
         if let Credentials::Person(signed_in) = self.credentials {
             guards.push(signed_in.guard());
         }
-        guards.extend(action.and_then(|action| needs_account(action, self.account)));
+        guards.extend(action.and_then(|action| needs_account(action, &self.acting)));
         guards
     }
 
@@ -180,9 +180,12 @@ pub async fn find(request: &HttpRequest) -> Result<Member, Problem> {
     Ok(member)
 }
 
-/// What the action needs of the account besides, when it is done.
-fn needs_account(action: WorkspaceAction, account: AccountId) -> Option<Guard> {
+/// What the action needs of the account besides, when it is done. A service account has nobody who could leave, or an
+/// address: whoever made it had one.
+fn needs_account(action: WorkspaceAction, acting: &Acting) -> Option<Guard> {
+    let account = acting.account;
     match action.account() {
+        _ if acting.is_service_account => None,
         ActingAccount::Any => None,
         ActingAccount::Stays => Some(acts(account, false)),
         ActingAccount::Verified => Some(acts(account, true)),
@@ -237,7 +240,7 @@ impl Authenticated {
         let Acting { account, role, .. } = acting;
         // Whoever lacks the right hears of that, and not of what the account lacks.
         let may = action.filter(|action| acting.needs(action.right()).is_ok());
-        if let Some(guard) = may.and_then(|action| needs_account(action, account)) {
+        if let Some(guard) = may.and_then(|action| needs_account(action, &acting)) {
             api.app.executor.check(&[guard]).await?;
         }
         let member = Member { workspace, account, role, acting, credentials, action };

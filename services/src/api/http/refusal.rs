@@ -106,7 +106,11 @@ impl From<WorkspaceError> for Problem {
             WorkspaceError::TokenGone => return Self::of(ProblemKind::Unauthorised),
             WorkspaceError::InvitationDays => return field("expires_at"),
             WorkspaceError::TokenDays => return field("expires_at"),
-            WorkspaceError::NoRights | WorkspaceError::NotForTokens(_) => return field("scopes"),
+            WorkspaceError::NoRights
+            | WorkspaceError::NotForTokens(_)
+            | WorkspaceError::ServiceAccountLacks(_) => return field("scopes"),
+            WorkspaceError::NoSuchServiceAccount => return field("account_id"),
+            WorkspaceError::ServiceAccountOwns => return field("role"),
             WorkspaceError::OverlapOutOfRange => return field("overlap_minutes"),
             WorkspaceError::GraceOutOfRange | WorkspaceError::GraceNeeded => {
                 return field("grace_days");
@@ -132,6 +136,7 @@ impl From<WorkspaceError> for Problem {
             | WorkspaceError::InvitationNotExpired(_)
             | WorkspaceError::InvitationsMax(_)
             | WorkspaceError::TokensMax(_)
+            | WorkspaceError::ServiceAccountsMax(_)
             | WorkspaceError::TokenExpired
             | WorkspaceError::FormerSecretWorks(_)
             | WorkspaceError::DeletionNotRequested

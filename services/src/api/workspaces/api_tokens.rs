@@ -1,4 +1,4 @@
-//! Tokens that act for a member: for programmes, with some of the member's rights, for some time.
+//! Tokens that act for a member, or for a service account: for programmes, with some of its rights, for some time.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::{ApiTokenName, Label, Sealed};
 use domain::workspace::{ApiToken, Right, WorkspaceAction};
-use domain::{ApiTokenId, SealedId, WorkspaceId};
+use domain::{AccountId, ApiTokenId, SealedId, WorkspaceId};
 use infra::api_tokens::{ApiTokens, ListedApiToken};
 use infra::ids::derived;
 use infra::keyring::SealError;
@@ -55,6 +55,8 @@ pub struct IssueTokenRequest {
     /// Rights of `/v1/rights` that tokens may have; no more than the caller has.
     #[schema(value_type = Vec<String>, min_items = 1, example = json!(["runs:read", "runs:start"]))]
     scopes: Vec<Right>,
+    /// A service account of the workspace that the token acts for; without it, whoever asks.
+    account_id: Option<Uuid>,
     /// Within 365 days.
     expires_at: DateTime<Utc>,
     /// Of whoever asks, once more. It may be left out within 10 minutes from the sign-in, for a token of 90
@@ -67,9 +69,16 @@ impl FromFields for IssueTokenRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let name = fields.required("name", text(Label::parse));
         let scopes = fields.required("scopes", scopes);
+        let account_id = fields.optional("account_id", parsed("an id"));
         let expires_at = fields.required("expires_at", time);
         let password = fields.optional("password", secret);
-        Some(Self { name: name?, scopes: scopes?, expires_at: expires_at?, password: password? })
+        Some(Self {
+            name: name?,
+            scopes: scopes?,
+            account_id: account_id?,
+            expires_at: expires_at?,
+            password: password?,
+        })
     }
 }
 
@@ -90,7 +99,7 @@ pub struct IssueTokenResponse {
     pub(super) token: Option<String>,
 }
 
-/// Issues a token that acts for the caller, in this workspace only. Needs the password, unless the session was
+/// Issues a token that acts for the caller, or for a service account, in this workspace only. Needs the password, unless the session was
 /// opened within 10 minutes and the token ends within 90 days.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/api-tokens", tag = "workspaces",
@@ -109,11 +118,12 @@ async fn issue(
     member.authorise()?;
     let signed_in = member.in_person()?;
     let (form, bytes) = body.read()?;
-    let IssueTokenRequest { name, scopes: rights, expires_at, password } = form;
+    let IssueTokenRequest { name, scopes: rights, account_id, expires_at, password } = form;
     let mut request = member.request(&caller, bytes);
     let secrets = API_TOKEN.tokens(&api, &caller, &request).await?;
     let token = ApiTokenId(derived(request.command, "token"));
-    let (workspace, account, now) = (member.workspace, member.account, caller.now());
+    let (workspace, by, now) = (member.workspace, member.account, caller.now());
+    let account = account_id.map_or(by, AccountId);
     let asked = ApiToken::issued(token, account, rights.iter().copied().collect(), expires_at);
     // A repeated request needs no password.
     let issued = if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
@@ -123,7 +133,7 @@ async fn issue(
         let recent = Recent { signed_in, may_omit, now };
         recent.verify(&api, &mut request, password.as_ref()).await?;
         let name = seal(&api, workspace, token.into(), &name).await?;
-        let issue = IssueToken { workspace, account, token, name, rights, expires_at, secrets };
+        let issue = IssueToken { workspace, by, account, token, name, rights, expires_at, secrets };
         issue.execute(&api.app, &request).await?
     };
     let IssuedToken { receipt, secret } = issued;

@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use chrono::{DateTime, Utc};
-use domain::AccountId;
-use domain::privacy::{AccountEmail, AccountName, EmailAddress, Field, PersonName, Purpose};
-use domain::workspace::{Right, Role, Workspace, WorkspaceAction, WorkspaceCommand};
+use domain::privacy::{
+    AccountEmail, AccountName, EmailAddress, Field, Label, PersonName, Purpose, ServiceAccountName,
+};
+use domain::workspace::{LiveWorkspace, Right, Role, Workspace, WorkspaceAction, WorkspaceCommand};
+use domain::{AccountId, WorkspaceId};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use infra::event_store::{Step, Until};
 use projections::accounts::{Account, by_ids};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -30,6 +32,7 @@ use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
 pub(super) const ROLES: &str = "owner, admin, operator, viewer, billing, auditor";
+const KINDS: &str = "person, service_account";
 const PURPOSES: &str = "account_administration, service_communication";
 /// How many names are opened at once.
 const AT_ONCE: usize = 16;
@@ -57,6 +60,9 @@ pub struct MemberFilter {
     #[param(value_type = Option<String>,
         pattern = r"^(?:owner|admin|operator|viewer|billing|auditor)$")]
     role: Option<Role>,
+    /// People, or service accounts.
+    #[param(value_type = Option<String>, pattern = r"^(?:person|service_account)$")]
+    kind: Option<MemberKind>,
 }
 
 type MemberListing = Listing<MemberFilter>;
@@ -69,8 +75,9 @@ impl ListFilter for MemberFilter {
         let names = fields.optional("names", parsed("true or false"));
         let purpose = fields.optional("purpose", one_of(PURPOSES));
         let role = fields.optional("role", one_of(ROLES));
+        let kind = fields.optional("kind", one_of(KINDS));
         let names = names?.unwrap_or(false);
-        Some(Self { as_of: as_of?, names, purpose: purpose?, role: role? })
+        Some(Self { as_of: as_of?, names, purpose: purpose?, role: role?, kind: kind? })
     }
 }
 
@@ -89,20 +96,66 @@ pub struct Members {
 #[schema(as = Member)]
 pub struct MemberView {
     account_id: Uuid,
+    #[schema(value_type = String, pattern = r"^(?:person|service_account)$")]
+    kind: MemberKind,
     #[schema(value_type = String)]
     role: Role,
+    /// Of a service account always.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    name: Option<PersonName>,
+    name: Option<MemberName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Email)]
     email: Option<EmailAddress>,
 }
 
-impl MemberView {
-    pub const fn unnamed(account: AccountId, role: Role) -> Self {
-        Self { account_id: account.0, role, name: None, email: None }
+/// Who acts as a member.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberKind {
+    Person,
+    ServiceAccount,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum MemberName {
+    Person(PersonName),
+    ServiceAccount(Label),
+}
+
+impl MemberName {
+    fn expose(&self) -> &str {
+        match self {
+            Self::Person(name) => name.expose(),
+            Self::ServiceAccount(name) => name.expose(),
+        }
     }
+}
+
+impl MemberView {
+    /// Without a name.
+    pub(super) fn unnamed(of: &LiveWorkspace, account: AccountId, role: Role) -> Self {
+        let is_service_account = of.service_accounts.contains_key(&account);
+        let kind = if is_service_account { MemberKind::ServiceAccount } else { MemberKind::Person };
+        Self { account_id: account.0, kind, role, name: None, email: None }
+    }
+}
+
+/// A member as whoever belongs to the workspace may see it: people without their names.
+pub(super) async fn view(
+    api: &Api,
+    workspace: WorkspaceId,
+    live: &LiveWorkspace,
+    account: AccountId,
+) -> Result<MemberView, Problem> {
+    let mut view = MemberView::unnamed(live, account, live.role(account)?);
+    if let Some(of) = live.service_accounts.get(&account) {
+        let sealed = Unsealer::of_workspace(&api.app.keyring.sealer, workspace);
+        let name = sealed.required::<ServiceAccountName>(&of.name).await?;
+        view.name = Some(MemberName::ServiceAccount(name));
+    }
+    Ok(view)
 }
 
 /// Who belongs to the workspace, or did at a time; what a role may do is in `/v1/roles`. In the order of names with
@@ -121,7 +174,7 @@ async fn list(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let Query(listing) = query;
-    let MemberFilter { as_of, names, purpose, role } = listing.filter;
+    let MemberFilter { as_of, names, purpose, role, kind } = listing.filter;
     let by_name = listing.order == Order::Name;
     if by_name && !names {
         return Err(bad_parameter(
@@ -137,10 +190,16 @@ async fn list(
         Some(at) => executor.load_until::<Workspace>(of.into(), of.0, Until::Time(at)).await?.state,
         None => workspace.state,
     };
-    let members = state.live().map(|live| live.members.clone()).unwrap_or_default();
-    let members = members.into_iter().filter(|(_, has)| role.is_none_or(|role| role == *has));
-    let all = members.map(|(account, role)| MemberView::unnamed(account, role));
-    let mut page = Page { items: all.collect(), next: None };
+    let mut all = Vec::new();
+    if let Some(live) = state.live() {
+        for account in live.members.keys().chain(live.service_accounts.keys()) {
+            let view = view(&api, of, live, *account).await?;
+            if role.is_none_or(|role| role == view.role) && kind.is_none_or(|it| it == view.kind) {
+                all.push(view);
+            }
+        }
+    }
+    let mut page = Page { items: all, next: None };
     if !by_name {
         page = listing.page_of(&cursors, placed(page.items, by_role)).await?;
     }
@@ -153,8 +212,9 @@ async fn list(
         version = open(&api, &member, &caller, purpose, named.len()).await?;
         let mut people = opened_people(&api, purpose, &named).await?;
         for view in &mut page.items {
-            let opened = people.remove(&AccountId(view.account_id));
-            (view.name, view.email) = opened.unwrap_or_default();
+            if let Some((name, email)) = people.remove(&AccountId(view.account_id)) {
+                (view.name, view.email) = (name.map(MemberName::Person), email);
+            }
         }
     }
     if by_name {
@@ -175,7 +235,7 @@ fn by_role(view: &MemberView) -> Place {
 }
 
 fn of_name(view: &MemberView) -> Place {
-    Place::by_name(view.name.as_ref().map_or("", PersonName::expose), view.account_id)
+    Place::by_name(view.name.as_ref().map_or("", MemberName::expose), view.account_id)
 }
 
 fn no_purpose() -> Problem {

@@ -10,6 +10,7 @@ pub mod list;
 pub mod member;
 pub mod members;
 pub mod roles;
+pub mod service_accounts;
 pub mod succession;
 pub mod workspace;
 
@@ -21,6 +22,7 @@ pub fn routes(routes: &mut Routes) {
     members::routes(routes);
     member::routes(routes);
     roles::routes(routes);
+    service_accounts::routes(routes);
     invitations::routes(routes);
     acceptance::routes(routes);
     invited::routes(routes);

@@ -113,6 +113,7 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, ComposeError> 
         | MailKind::NewSignIn
         | MailKind::ApiTokenIssued
         | MailKind::ApiTokenRotated
+        | MailKind::ServiceTokenIssued
         | MailKind::RoleChanged
         | MailKind::MemberRemoved
         | MailKind::OwnershipReceived

@@ -22,7 +22,8 @@ async fn issue(
     let name = Sealed { id: SealedId(app.ids.uuid()), envelope: vec![1] };
     let expires_at = app.clock.now() + TimeDelta::days(1);
     let rights = vec![right];
-    IssueToken { workspace, account, token, name, rights, expires_at, secrets }
+    let by = account;
+    IssueToken { workspace, by, account, token, name, rights, expires_at, secrets }
         .execute(app, request)
         .await
 }

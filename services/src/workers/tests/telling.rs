@@ -74,7 +74,14 @@ async fn members_are_told_of_roles_removals_tokens_and_the_end_of_the_workspace(
     let (week, by) = (now + TimeDelta::days(7), ada);
     let raises = |member| WorkspaceCommand::ChangeRole { by: ada, member, role: Role::Admin };
     let (token, rights) = (ApiTokenId(app.ids.uuid()), vec![Right::ReadRuns]);
-    let issues = WorkspaceCommand::IssueApiToken { by: eve, token, rights, now, expires_at: week };
+    let issues = WorkspaceCommand::IssueApiToken {
+        by: eve,
+        account: eve,
+        token,
+        rights,
+        now,
+        expires_at: week,
+    };
     let rotates = WorkspaceCommand::RotateApiToken {
         by: eve,
         token,

@@ -87,6 +87,7 @@ impl Team {
             WorkspaceCommand::AcceptInvitation { by: bob, invitation, now },
             WorkspaceCommand::IssueApiToken {
                 by: bob,
+                account: bob,
                 token,
                 rights: rights.to_vec(),
                 now,

@@ -32,6 +32,7 @@ fn bodies(given: &RunHarness) -> Vec<(String, Value)> {
         ("POST /v1/sessions".to_owned(), sign_in),
         ("POST /v1/workspaces".to_owned(), json!({ "name": "Looms" })),
         (below("invitations"), json!({ "email": "eve@example.org", "role": "viewer" })),
+        (below("service-accounts"), json!({ "name": "deploys", "role": "operator" })),
         (
             below("api-tokens"),
             json!({ "name": "ci", "scopes": ["runs:read"], "expires_at": until }),

@@ -39,6 +39,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("POST /invitations", "members:manage"),
     ("GET /invitations/{invitation_id}", "members:read"),
     ("DELETE /invitations/{invitation_id}", "members:manage"),
+    ("POST /service-accounts", "members:manage"),
     ("GET /api-tokens", "tokens:manage"),
     ("POST /api-tokens", "tokens:manage"),
     ("GET /api-tokens/{token_id}", "tokens:manage"),

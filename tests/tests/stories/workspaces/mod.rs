@@ -7,6 +7,7 @@ mod invited;
 mod leaving;
 mod members;
 mod rotation;
+mod service_accounts;
 mod succession;
 pub mod tokens;
 mod trail;
