@@ -95,7 +95,7 @@ async fn its_token_works_whatever_becomes_of_its_issuer_and_ends_with_it_on_ever
             .find(|mail| mail.subject == "An API token of a service account was issued")
     })
     .await;
-    assert!(mail.body.contains(harness.workspace_id()), "{}", mail.body);
+    assert!(mail.text.contains(harness.workspace_id()), "{}", mail.text);
 
     bob.delete("/v1/me/sessions").await.expect(204);
     is(200, "its issuer has signed out everywhere").await;
