@@ -161,6 +161,7 @@ impl Aggregate for Workspace {
 }
 
 impl LiveWorkspace {
+    #[allow(clippy::too_many_lines, reason = "an arm for each command")]
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         self.unless_begun(command.allowed_in_grace(), command.allowed_while_restricted())?;
         match command {

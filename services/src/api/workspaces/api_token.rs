@@ -12,7 +12,6 @@ use infra::event_store::Step;
 use infra::ids::derived;
 use secrecy::{ExposeSecret, SecretString};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;

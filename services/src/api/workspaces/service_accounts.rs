@@ -7,7 +7,6 @@ use domain::workspace::{Role, Workspace, WorkspaceAction, WorkspaceCommand};
 use infra::event_store::Step;
 use infra::ids::derived;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
