@@ -138,8 +138,8 @@ impl FromFields for RotateTokenRequest {
     }
 }
 
-/// Gives a token that acts for the caller, or for a service account, another secret, and shows it. The one that it had works for an hour more, or
-/// as long as is asked for. Needs the password where issuing does.
+/// Gives a token that acts for the caller, or for a service account, another secret, and shows it. The one that it
+/// had works for an hour more, or as long as is asked for. Needs the password where issuing does.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/api-tokens/{token_id}/rotate", tag = "workspaces",
     request_body = RotateTokenRequest,

@@ -99,8 +99,8 @@ pub struct IssueTokenResponse {
     pub(super) token: Option<String>,
 }
 
-/// Issues a token that acts for the caller, or for a service account, in this workspace only. Needs the password, unless the session was
-/// opened within 10 minutes and the token ends within 90 days.
+/// Issues a token that acts for the caller, or for a service account, in this workspace only. Needs the password,
+/// unless the session was opened within 10 minutes and the token ends within 90 days.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/api-tokens", tag = "workspaces",
     request_body = IssueTokenRequest,
