@@ -34,6 +34,8 @@ ids! {
     ActorId
     /// A token that acts for a person in one workspace.
     ApiTokenId
+    /// One of the secrets that a token of a workspace has had, each of which is kept outside the log as a hash.
+    ApiTokenSecretId
     /// What makes a command the same command when it is sent again.
     CommandId
     /// A password's hash, kept outside the log.
@@ -86,6 +88,7 @@ macro_rules! becomes {
 becomes! {
     EventId => SealedId,
     ApiTokenId => SealedId,
+    ApiTokenId => ApiTokenSecretId,
     RunSecretsId => SealedId,
     ServerCredentialId => SealedId,
     AccountId => SubjectId,

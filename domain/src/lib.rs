@@ -26,9 +26,9 @@ pub mod workspace;
 
 pub use event::{AggregateRoot, DecodeError, Event, PersonalVisitor, Upcaster, check_upcasters};
 pub use id::{
-    AccountId, ActorId, ApiTokenId, CommandId, CredentialId, DeploymentId, EventId, InvitationId,
-    LeaseId, LinkId, ProofId, RunId, RunSecretsId, SealedId, ServerCredentialId, ServerId,
-    SessionId, SubjectId, TenantId, TokenId, WorkspaceId,
+    AccountId, ActorId, ApiTokenId, ApiTokenSecretId, CommandId, CredentialId, DeploymentId,
+    EventId, InvitationId, LeaseId, LinkId, ProofId, RunId, RunSecretsId, SealedId,
+    ServerCredentialId, ServerId, SessionId, SubjectId, TenantId, TokenId, WorkspaceId,
 };
 pub use known_events::{event_types, newest_version};
 pub use non_personal::NonPersonal;

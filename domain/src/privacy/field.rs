@@ -208,6 +208,8 @@ fields! {
     /// In a working row only.
     RunSecrets RUN_SECRETS: RunEnvironment = 16 "run.secrets",
         Tenant, [ProductOperation], Contract, [Database];
+    ServiceAccountName SERVICE_ACCOUNT_NAME: Label = 18 "service_account.name",
+        Tenant, [ProductOperation], Contract, [Database];
     /// In blobs outside the log only.
     RunLog RUN_LOG: Vec<u8> = 17 "run.log",
         Content, [ProductOperation], Contract, [Database];

@@ -11,7 +11,7 @@ pub use field::{
     AccountEmail, AccountName, AccountUsername, ApiTokenName, Bucket, Class, Declaration,
     DeploymentConfig, DeploymentName, FIELDS, Field, Ground, InvitationEmail, LoginIp,
     LoginUserAgent, Processor, Purpose, RunCommand, RunLog, RunSecrets, ServerHost, ServerName,
-    ServerPrivateKey, ServerUser, WorkspaceName,
+    ServerPrivateKey, ServerUser, ServiceAccountName, WorkspaceName,
 };
 pub use personal::{AnyPersonal, Personal, Sealed};
 pub use value::{

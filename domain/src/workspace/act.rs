@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{LiveWorkspace, Right, Role, Workspace, WorkspaceAction, WorkspaceError};
-use crate::{AccountId, ApiTokenId};
+use crate::{AccountId, ApiTokenId, ApiTokenSecretId};
 
 /// Who acts: a person, or a token that acts for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// In person, with a session.
     Member(AccountId),
-    /// A token of the workspace.
-    Token(ApiTokenId),
+    /// A token of the workspace, by one of its secrets.
+    Token(ApiTokenId, ApiTokenSecretId),
 }
 
 /// Somebody who belongs to the workspace, and what they may do there.
@@ -23,6 +23,8 @@ pub struct Acting {
     pub account: AccountId,
     /// What the member is.
     pub role: Role,
+    /// The member is a service account, and no person.
+    pub is_service_account: bool,
     /// What the token may do, if the member may; `None` for a person.
     pub scopes: Option<BTreeSet<Right>>,
 }
@@ -43,8 +45,8 @@ impl Workspace {
     /// Who that is now.
     ///
     /// # Errors
-    /// `Unknown`: it does not exist, or is deleted. `NotAMember`. `TokenGone`: revoked, expired, or its
-    /// member belongs no more.
+    /// `Unknown`: it does not exist, or is deleted. `NotAMember`. `TokenGone`: revoked, expired, by a secret that
+    /// works no more, or its member belongs no more.
     pub fn acting(&self, by: Actor, now: DateTime<Utc>) -> Result<Acting, WorkspaceError> {
         self.live().ok_or(WorkspaceError::Unknown)?.acting(by, now)
     }
@@ -54,14 +56,16 @@ impl LiveWorkspace {
     fn acting(&self, by: Actor, now: DateTime<Utc>) -> Result<Acting, WorkspaceError> {
         match by {
             Actor::Member(account) => {
-                Ok(Acting { account, role: self.role(account)?, scopes: None })
+                let role = self.role(account)?;
+                Ok(Acting { account, role, is_service_account: false, scopes: None })
             }
-            Actor::Token(token) => {
-                let found = self.tokens.get(&token).filter(|token| now < token.expires_at);
+            Actor::Token(token, secret) => {
+                let found = self.tokens.get(&token).filter(|token| token.works_with(secret, now));
                 let token = found.ok_or(WorkspaceError::TokenGone)?;
                 let account = token.account;
                 let role = self.role(account).map_err(|_| WorkspaceError::TokenGone)?;
-                Ok(Acting { account, role, scopes: Some(token.rights.clone()) })
+                let is_service_account = self.service_accounts.contains_key(&account);
+                Ok(Acting { account, role, is_service_account, scopes: Some(token.rights.clone()) })
             }
         }
     }

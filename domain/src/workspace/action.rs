@@ -77,9 +77,12 @@ actions! {
     ListInvitations ReadMembers Allowed Allowed Any;
     ShowInvitation ReadMembers Allowed Allowed Any;
     RevokeInvitation ManageMembers Allowed Allowed Any;
+    CreateServiceAccount ManageMembers Refused Refused Verified;
     IssueApiToken ManageTokens Refused Refused Stays;
     ListApiTokens ManageTokens Allowed Allowed Any;
     ShowApiToken ManageTokens Allowed Allowed Any;
+    RenameApiToken ManageTokens Refused Refused Any;
+    RotateApiToken ManageTokens Refused Refused Stays;
     RevokeApiToken ManageTokens Allowed Allowed Any;
     ShowSeats ReadSeats Allowed Allowed Any;
     ShowLease ReadSeats Allowed Allowed Any;

@@ -1,10 +1,10 @@
 //! The commands of a workspace. `by` is the member who acts: their right is checked in the decision itself.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Actor, Right, Role, WorkspaceAction};
-use crate::privacy::{InvitationEmail, Personal, Purpose, WorkspaceName};
-use crate::{AccountId, ApiTokenId, InvitationId};
+use crate::privacy::{InvitationEmail, Personal, Purpose, ServiceAccountName, WorkspaceName};
+use crate::{AccountId, ApiTokenId, ApiTokenSecretId, InvitationId};
 
 /// What can be requested of a workspace.
 #[derive(Clone, Debug)]
@@ -26,9 +26,9 @@ pub enum WorkspaceCommand {
     BeginRun,
     /// Needs the right to manage the workspace.
     Rename { by: AccountId, name: Personal<WorkspaceName> },
-    /// Needs the right to manage members. The last owner stays one.
+    /// Needs the right to manage members. The last owner stays one, and a service account becomes none.
     ChangeRole { by: AccountId, member: AccountId, role: Role },
-    /// Of another, or of oneself. Whoever is the last to leave a restricted workspace leaves it to be deleted
+    /// Of another, a service account too, or of oneself. Whoever is the last to leave a restricted workspace leaves it to be deleted
     /// after 30 days. While it is restricted, admins remove no admins.
     RemoveMember { by: AccountId, member: AccountId, now: DateTime<Utc> },
     /// The member's account has been erased. If it was the only owner, `heir` becomes owner: the first of
@@ -62,13 +62,35 @@ pub enum WorkspaceCommand {
     RevokeInvitation { by: AccountId, invitation: InvitationId },
     /// Changes nothing if it is not open any more.
     ExpireInvitation { invitation: InvitationId, now: DateTime<Utc> },
-    /// With no right that `by` does not have.
+    /// A member without a person, which acts by the tokens that are issued for it. Needs the right to manage members.
+    CreateServiceAccount {
+        by: AccountId,
+        account: AccountId,
+        name: Personal<ServiceAccountName>,
+        role: Role,
+    },
+    /// For `by`, or for a service account; with no right that `by` does not have, nor the service account.
     IssueApiToken {
         by: AccountId,
+        account: AccountId,
         token: ApiTokenId,
         rights: Vec<Right>,
         now: DateTime<Utc>,
         expires_at: DateTime<Utc>,
+    },
+    /// Of any member. Needs the right to manage tokens. The name is kept outside the log.
+    RenameApiToken { by: AccountId, token: ApiTokenId },
+    /// Another secret for a token that acts for `by`, or for a service account and with no right that `by` does not
+    /// have. The one that it has works for `overlap` more, an hour at
+    /// most; while one from before that works still, only a rotation that ends both at once is possible.
+    RotateApiToken {
+        by: AccountId,
+        token: ApiTokenId,
+        secret: ApiTokenSecretId,
+        now: DateTime<Utc>,
+        overlap: TimeDelta,
+        /// `None`: it ends when it did.
+        expires_at: Option<DateTime<Utc>>,
     },
     /// Of any member. Needs the right to manage tokens.
     RevokeApiToken { by: AccountId, token: ApiTokenId },

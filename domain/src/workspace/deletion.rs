@@ -115,8 +115,8 @@ impl LiveWorkspace {
         Ok(vec![WorkspaceEvent::DeletionCancelled {}])
     }
 
-    /// What acts for the member, and whom the member invited, ends in any case. A deletion that was requested
-    /// before stays due when it was.
+    /// What acts for the member or for a service account, and whom the member invited, ends in any case. A deletion
+    /// that was requested before stays due when it was.
     pub(super) fn abandon(
         &self,
         member: AccountId,
@@ -126,6 +126,7 @@ impl LiveWorkspace {
             return Err(WorkspaceError::NotAlone);
         }
         let mut events = self.ended_of(member);
+        events.extend(self.ended_of_service_accounts());
         if self.deletion.is_none() {
             // Whoever was removed from it a moment before has the same day as in any other deletion.
             let due = if self.was_shared { now + DAY } else { now };

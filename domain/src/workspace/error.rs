@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Right;
-use super::limits::{INVITATION_DAYS_MAX, TOKEN_DAYS_MAX};
+use super::limits::{INVITATION_DAYS_MAX, OVERLAP_MINUTES_MAX, TOKEN_DAYS_MAX};
 use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 
 /// Why a command to a workspace is refused.
@@ -68,10 +68,34 @@ pub enum WorkspaceError {
     InvitationDays,
     #[error("there is no API token with this id")]
     NoSuchToken,
+    #[error("this API token has expired: issue a new one")]
+    TokenExpired,
+    #[error(
+        "this API token acts for another member, and so does whoever has its secret: ask that member, or revoke it"
+    )]
+    TokenOfAnother,
+    #[error(
+        "the secret before the present one works until {0}: rotate the token then, or with an overlap of 0 minutes, \
+         which ends both at once"
+    )]
+    FormerSecretWorks(DateTime<Utc>),
+    #[error("both secrets may work for 0 to {OVERLAP_MINUTES_MAX} minutes")]
+    OverlapOutOfRange,
     #[error("this API token has been revoked or has expired: issue a new one")]
     TokenGone,
     #[error("a workspace has at most {0} API tokens at once: revoke some first")]
     TokensMax(usize),
+    #[error("a workspace has at most {0} service accounts: remove some first")]
+    ServiceAccountsMax(usize),
+    #[error("there is no service account with this id: leave it out for a token that acts for you")]
+    NoSuchServiceAccount,
+    #[error("a service account cannot be an owner, which is a person: use another role")]
+    ServiceAccountOwns,
+    #[error(
+        "the role of this service account does not have the right {}: give it another role, or leave the right out",
+        .0.as_str()
+    )]
+    ServiceAccountLacks(Right),
     #[error("a token must expire later than now, and within {TOKEN_DAYS_MAX} days")]
     TokenDays,
     #[error("a token needs one right at least: name some")]

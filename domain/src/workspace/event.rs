@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{Right, Role};
-use crate::privacy::{InvitationEmail, Personal, Purpose, WorkspaceName};
-use crate::{AccountId, ApiTokenId, InvitationId};
+use crate::privacy::{InvitationEmail, Personal, Purpose, ServiceAccountName, WorkspaceName};
+use crate::{AccountId, ApiTokenId, ApiTokenSecretId, InvitationId};
 
 events! {
     /// What happened to a workspace.
@@ -29,10 +29,28 @@ events! {
         "workspace.invitation_revoked" 1 => InvitationRevoked { invitation: InvitationId }
         "workspace.invitation_declined" 1 => InvitationDeclined { invitation: InvitationId }
         "workspace.invitation_expired" 1 => InvitationExpired { invitation: InvitationId }
+        "workspace.service_account_created" 1 => ServiceAccountCreated {
+            account: AccountId,
+            name: Personal<ServiceAccountName>,
+            role: Role,
+        }
+        "workspace.service_account_role_changed" 1 => ServiceAccountRoleChanged {
+            account: AccountId,
+            from: Role,
+            to: Role,
+        }
+        "workspace.service_account_removed" 1 => ServiceAccountRemoved { account: AccountId }
         "workspace.api_token_issued" 1 => ApiTokenIssued {
             token: ApiTokenId,
             account: AccountId,
             rights: Vec<Right>,
+            expires_at: DateTime<Utc>,
+        }
+        "workspace.api_token_renamed" 1 => ApiTokenRenamed { token: ApiTokenId }
+        "workspace.api_token_rotated" 1 => ApiTokenRotated {
+            token: ApiTokenId,
+            secret: ApiTokenSecretId,
+            former_until: DateTime<Utc>,
             expires_at: DateTime<Utc>,
         }
         "workspace.api_token_revoked" 1 => ApiTokenRevoked { token: ApiTokenId }

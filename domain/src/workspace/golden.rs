@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Right, Role, WorkspaceEvent};
 use crate::privacy::{Personal, Purpose};
-use crate::{AccountId, ApiTokenId, InvitationId, golden};
+use crate::{AccountId, ApiTokenId, ApiTokenSecretId, InvitationId, golden};
 
 fn at() -> DateTime<Utc> {
     DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap()
@@ -40,10 +40,28 @@ fn every_event_of_a_workspace_is_kept_as_it_ever_was() {
             WorkspaceEvent::InvitationRevoked { invitation },
             WorkspaceEvent::InvitationDeclined { invitation },
             WorkspaceEvent::InvitationExpired { invitation },
+            WorkspaceEvent::ServiceAccountCreated {
+                account,
+                name: Personal::Apart,
+                role: Role::Operator,
+            },
+            WorkspaceEvent::ServiceAccountRoleChanged {
+                account,
+                from: Role::Operator,
+                to: Role::Viewer,
+            },
+            WorkspaceEvent::ServiceAccountRemoved { account },
             WorkspaceEvent::ApiTokenIssued {
                 token,
                 account,
                 rights: vec![Right::ReadRuns, Right::StartRuns],
+                expires_at: until,
+            },
+            WorkspaceEvent::ApiTokenRenamed { token },
+            WorkspaceEvent::ApiTokenRotated {
+                token,
+                secret: ApiTokenSecretId(Uuid::from_u128(4)),
+                former_until: at(),
                 expires_at: until,
             },
             WorkspaceEvent::ApiTokenRevoked { token },

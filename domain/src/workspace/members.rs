@@ -7,8 +7,14 @@ use crate::AccountId;
 use crate::privacy::Purpose;
 
 impl LiveWorkspace {
-    pub(super) fn role(&self, account: AccountId) -> Result<Role, WorkspaceError> {
-        self.members.get(&account).copied().ok_or(WorkspaceError::NotAMember)
+    /// Of a person, or of a service account.
+    ///
+    /// # Errors
+    /// `NotAMember`.
+    pub fn role(&self, account: AccountId) -> Result<Role, WorkspaceError> {
+        let of_service = || self.service_accounts.get(&account).map(|of| of.role);
+        let role = self.members.get(&account).copied().or_else(of_service);
+        role.ok_or(WorkspaceError::NotAMember)
     }
 
     pub(super) fn needs(&self, by: AccountId, right: Right) -> Result<Role, WorkspaceError> {
@@ -58,6 +64,9 @@ impl LiveWorkspace {
         to: Role,
     ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         let own = self.needs(by, Right::ManageMembers)?;
+        if let Some(of) = self.service_accounts.get(&member) {
+            return self.change_service_role(by, (member, of.role), to);
+        }
         let from = self.role(member)?;
         if from == to {
             return Ok(vec![]);
@@ -83,6 +92,9 @@ impl LiveWorkspace {
         member: AccountId,
         now: DateTime<Utc>,
     ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
+        if self.service_accounts.contains_key(&member) {
+            return self.remove_service_account(by, member);
+        }
         let leaving = self.role(member);
         if by == member {
             leaving?;
@@ -100,6 +112,7 @@ impl LiveWorkspace {
         }
         let mut events = self.removed(member);
         if self.is_restricted() && self.members.len() == 1 {
+            events.extend(self.ended_of_service_accounts());
             events.push(Self::left_by_the_last(now));
         }
         Ok(events)

@@ -12,6 +12,7 @@ mod invitations;
 mod limits;
 mod members;
 mod role;
+mod service_accounts;
 mod succession;
 #[cfg(test)]
 mod tests;
@@ -31,9 +32,14 @@ pub use deletion::Deletion;
 pub use error::WorkspaceError;
 pub use event::WorkspaceEvent;
 pub use invitations::Invitation;
-pub use limits::{INVITATION_DAYS_MAX, INVITATIONS_MAX, MEMBERS_MAX, TOKEN_DAYS_MAX, TOKENS_MAX};
+pub use limits::{
+    INVITATION_DAYS_MAX, INVITATIONS_MAX, MEMBERS_MAX, OVERLAP_MINUTES_MAX, SERVICE_ACCOUNTS_MAX,
+    TOKEN_DAYS_MAX, TOKENS_MAX,
+};
 pub use role::{Right, Role};
-pub use tokens::ApiToken;
+pub use service_accounts::ServiceAccount;
+use tokens::Rotation;
+pub use tokens::{ApiToken, FormerSecret};
 
 use crate::privacy::{Personal, WorkspaceName};
 use crate::{AccountId, AggregateRoot, ApiTokenId, InvitationId};
@@ -56,8 +62,10 @@ pub enum Workspace {
 pub struct LiveWorkspace {
     /// What people call it.
     pub name: Personal<WorkspaceName>,
-    /// Who belongs to it. One at least is an owner, unless it is restricted, or being deleted.
+    /// The people who belong to it. One at least is an owner, unless it is restricted, or being deleted.
     pub members: BTreeMap<AccountId, Role>,
+    /// Members without a person.
+    pub service_accounts: BTreeMap<AccountId, ServiceAccount>,
     /// The admins who have agreed to inherit it, the first to agree first.
     pub heirs: Vec<AccountId>,
     /// Two at least have been in it at once, maybe long ago.
@@ -81,14 +89,14 @@ impl Workspace {
         }
     }
 
-    /// What the account is in it, while it lives.
+    /// What the person is in it, while it lives.
     pub fn role_of(&self, account: AccountId) -> Option<Role> {
         self.live()?.members.get(&account).copied()
     }
 }
 
 impl AggregateRoot for Workspace {
-    const SNAPSHOT_VERSION: i16 = 6;
+    const SNAPSHOT_VERSION: i16 = 7;
 
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         match (self, command) {
@@ -136,6 +144,7 @@ impl Aggregate for Workspace {
                 *self = Self::Live(Box::new(LiveWorkspace {
                     name,
                     members: BTreeMap::new(),
+                    service_accounts: BTreeMap::new(),
                     heirs: Vec::new(),
                     was_shared: false,
                     invitations: BTreeMap::new(),
@@ -152,6 +161,7 @@ impl Aggregate for Workspace {
 }
 
 impl LiveWorkspace {
+    #[allow(clippy::too_many_lines, reason = "an arm for each command")]
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         self.unless_begun(command.allowed_in_grace(), command.allowed_while_restricted())?;
         match command {
@@ -195,8 +205,15 @@ impl LiveWorkspace {
             WorkspaceCommand::ExpireInvitation { invitation, now } => {
                 self.expire_invitation(invitation, now)
             }
-            WorkspaceCommand::IssueApiToken { by, token, rights, now, expires_at } => {
-                self.issue_token(by, token, rights, now, expires_at)
+            WorkspaceCommand::CreateServiceAccount { by, account, name, role } => {
+                self.create_service_account(by, account, ServiceAccount { name, role })
+            }
+            WorkspaceCommand::IssueApiToken { by, account, token, rights, now, expires_at } => {
+                self.issue_token((by, account), token, rights, (now, expires_at))
+            }
+            WorkspaceCommand::RenameApiToken { by, token } => self.rename_token(by, token),
+            WorkspaceCommand::RotateApiToken { by, token, secret, now, overlap, expires_at } => {
+                self.rotate_token(by, token, Rotation { secret, overlap, expires_at }, now)
             }
             WorkspaceCommand::RevokeApiToken { by, token } => self.revoke_token(by, token),
             WorkspaceCommand::RevokeTokensOf { member, ended } => {
@@ -248,9 +265,25 @@ impl LiveWorkspace {
             | WorkspaceEvent::InvitationExpired { invitation } => {
                 self.invitations.remove(&invitation);
             }
+            WorkspaceEvent::ServiceAccountCreated { account, name, role } => {
+                self.service_accounts.insert(account, ServiceAccount { name, role });
+            }
+            WorkspaceEvent::ServiceAccountRoleChanged { account, to, .. } => {
+                if let Some(of) = self.service_accounts.get_mut(&account) {
+                    of.role = to;
+                }
+            }
+            WorkspaceEvent::ServiceAccountRemoved { account } => {
+                self.service_accounts.remove(&account);
+            }
             WorkspaceEvent::ApiTokenIssued { token, account, rights, expires_at } => {
                 let rights = rights.into_iter().collect();
-                self.tokens.insert(token, ApiToken { account, rights, expires_at });
+                self.tokens.insert(token, ApiToken::issued(token, account, rights, expires_at));
+            }
+            WorkspaceEvent::ApiTokenRotated { token, secret, former_until, expires_at } => {
+                if let Some(token) = self.tokens.get_mut(&token) {
+                    token.rotate(secret, former_until, expires_at);
+                }
             }
             WorkspaceEvent::ApiTokenRevoked { token } => {
                 self.tokens.remove(&token);
@@ -268,8 +301,9 @@ impl LiveWorkspace {
                 let too_many = self.cancelled.len().saturating_sub(deletion::CANCELLED_MAX);
                 self.cancelled.drain(..too_many);
             }
-            // That nobody owns it is seen from its members.
+            // That nobody owns it is seen from its members; the name of a token is kept outside the log.
             WorkspaceEvent::Restricted {}
+            | WorkspaceEvent::ApiTokenRenamed { .. }
             | WorkspaceEvent::Created { .. }
             | WorkspaceEvent::MemberNamesOpened { .. }
             | WorkspaceEvent::Deleted { .. } => {}

@@ -44,7 +44,7 @@ impl LiveWorkspace {
         &self,
         member: AccountId,
     ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
-        let from = self.role(member)?;
+        let from = *self.members.get(&member).ok_or(WorkspaceError::NotAMember)?;
         if !self.is_restricted() {
             return Err(WorkspaceError::NotRestricted);
         }
@@ -56,7 +56,7 @@ impl LiveWorkspace {
         member: AccountId,
         heir: Option<AccountId>,
     ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
-        if self.role(member).is_err() {
+        if !self.members.contains_key(&member) {
             return Ok(vec![]);
         }
         if self.members.len() == 1 {

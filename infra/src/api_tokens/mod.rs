@@ -1,13 +1,16 @@
 //! API tokens, each of which acts for a member in one workspace: found by the token of a request.
 //! Whether a token still works, and what it may do, is decided on the workspace's state.
 
+mod secrets;
 #[cfg(test)]
 mod tests;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::Sealed;
-use domain::{AccountId, ApiTokenId, EventId, WorkspaceId};
+use domain::{AccountId, ApiTokenId, ApiTokenSecretId, EventId, WorkspaceId};
 use tokio_postgres::Row;
+
+pub use secrets::{KeptSecret, NewApiTokenSecret, UnnamedApiTokenSecret};
 
 use crate::bearer::{BearerToken, TokenHash};
 use crate::clock::Clock;
@@ -21,12 +24,12 @@ pub const PREFIX: &str = "lw_";
 const TOUCHED_EVERY: TimeDelta = TimeDelta::minutes(1);
 const INSERT: &str = include_str!("insert.sql");
 const NAME: &str = "update working.api_tokens set named = true where token_id = $1 and not named";
-const HASH: &str = "select token_hash from working.api_tokens where token_id = $1";
 const TAKE_BACK: &str = "delete from working.api_tokens \
     where token_id = $1 and issued_at = $2 and not named";
 const UNNAMED: &str = include_str!("unnamed.sql");
-const FIND: &str = "select token_id, workspace_id, last_used_at from working.api_tokens \
-    where token_hash = $1 and expires_at > $2";
+const FIND: &str = include_str!("find.sql");
+const RENAME: &str = "update working.api_tokens set name = $2, name_version = $3 \
+    where token_id = $1 and name_version < $3";
 const TOUCH: &str = "update working.api_tokens set last_used_at = $2 \
     where token_id = $1 and (last_used_at is null or last_used_at <= $3)";
 const LIST: &str = "select token_id, name, issued_at, last_used_at from working.api_tokens \
@@ -71,6 +74,8 @@ pub struct NewApiToken {
 #[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct ApiTokenRow {
     pub token: ApiTokenId,
+    /// By which of its secrets.
+    pub secret: ApiTokenSecretId,
     pub workspace: WorkspaceId,
 }
 
@@ -93,6 +98,14 @@ pub struct EndedBy {
     pub event: EventId,
     /// Its version: tokens that were issued at it, or later, stay, however often it is handled.
     pub version: i64,
+}
+
+/// A token of an account that was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
+pub struct EndedOfAccount {
+    pub token: ApiTokenId,
+    pub workspace: WorkspaceId,
 }
 
 /// A token that was ended, and whose revocation may be missing.
@@ -150,7 +163,7 @@ impl ApiTokens {
         BearerToken::of_secret_checked(PREFIX, secret)
     }
 
-    /// Writes the row. Call it before the event that names it is appended: without that the workspace knows
+    /// Writes the row, and that of its first secret. Call it before the event that names it is appended: without that the workspace knows
     /// no such token. There is already a row of this id: its hash stays, and unless it is named it counts as
     /// written now. The workspace or the account is erased: nothing is written. Returns the time of writing.
     pub async fn insert(
@@ -169,11 +182,15 @@ impl ApiTokens {
         Ok(now)
     }
 
-    /// What the token is found by; `None`: it has no row. Of one that was ended it is another hash.
-    pub async fn hash_of(&self, token: ApiTokenId) -> Result<Option<TokenHash>, PgError> {
-        let Some(row) = query_opt(&self.pool, HASH, &[&token.0]).await? else { return Ok(None) };
-        let damaged = || PgError::Database("the hash of a token cannot be read".to_owned());
-        TokenHash::from_bytes(row.try_get(0)?).ok_or_else(damaged).map(Some)
+    /// Gives the token another name, by an event of the workspace of this version: a name that a later one gave
+    /// stays.
+    pub async fn rename(
+        &self,
+        token: ApiTokenId,
+        name: &Sealed,
+        version: i64,
+    ) -> Result<(), PgError> {
+        execute(&self.pool, RENAME, &[&token.0, &name.to_bytes(), &version]).await.map(drop)
     }
 
     /// Records that an event names it.
@@ -211,20 +228,21 @@ impl ApiTokens {
         rows.iter().map(read).collect()
     }
 
-    /// Finds a token, and records that it is used, at most once a minute. A token with a wrong
+    /// Finds a token by one of its secrets, and records that it is used, at most once a minute. One with a wrong
     /// checksum is not looked up.
     pub async fn find(&self, token: &str) -> Result<Option<ApiTokenRow>, PgError> {
         let Some(hash) = TokenHash::read_checked(PREFIX, token) else { return Ok(None) };
         let now = self.clock.now();
         let row = query_opt(&self.pool, FIND, &[&hash.as_bytes(), &now]).await?;
         let Some(row) = row else { return Ok(None) };
-        let (token, workspace) = (ApiTokenId(row.try_get(0)?), WorkspaceId(row.try_get(1)?));
-        let used: Option<DateTime<Utc>> = row.try_get(2)?;
+        let (token, secret) = (ApiTokenId(row.try_get(0)?), ApiTokenSecretId(row.try_get(1)?));
+        let workspace = WorkspaceId(row.try_get(2)?);
+        let used: Option<DateTime<Utc>> = row.try_get(3)?;
         let before = now - TOUCHED_EVERY;
         if used.is_none_or(|used| used <= before) {
             execute(&self.pool, TOUCH, &[&token.0, &now, &before]).await?;
         }
-        Ok(Some(ApiTokenRow { token, workspace }))
+        Ok(Some(ApiTokenRow { token, secret, workspace }))
     }
 
     /// Every token of a workspace that has a row.
@@ -244,11 +262,11 @@ impl ApiTokens {
     }
 
     /// Tokens of the account that were ended and whose revocation may be missing.
-    pub async fn ended(&self, account: AccountId) -> Result<Vec<ApiTokenRow>, PgError> {
+    pub async fn ended(&self, account: AccountId) -> Result<Vec<EndedOfAccount>, PgError> {
         let rows = query(&self.pool, ENDED, &[&account.0]).await?;
-        let read = |row: &Row| -> Result<ApiTokenRow, PgError> {
+        let read = |row: &Row| -> Result<EndedOfAccount, PgError> {
             let (token, workspace) = (ApiTokenId(row.try_get(0)?), WorkspaceId(row.try_get(1)?));
-            Ok(ApiTokenRow { token, workspace })
+            Ok(EndedOfAccount { token, workspace })
         };
         rows.iter().map(read).collect()
     }
@@ -282,7 +300,7 @@ impl ApiTokens {
         rows.iter().map(read).collect()
     }
 
-    /// `false`: there was no row.
+    /// With its secrets. `false`: there was no row.
     pub async fn delete(&self, token: ApiTokenId) -> Result<bool, PgError> {
         Ok(execute(&self.pool, DELETE, &[&token.0]).await? == 1)
     }

@@ -103,6 +103,10 @@ failpoints! {
     ApiTokenStored = "api_token.stored",
     /// An API token is in the log, and its caller has no answer.
     ApiTokenIssued = "api_token.issued",
+    /// The row of another secret of an API token is written, and no event names it.
+    ApiTokenSecretStored = "api_token.secret_stored",
+    /// Another secret of an API token is in the log, and its caller has no answer.
+    ApiTokenRotated = "api_token.rotated",
     /// The API tokens of a person are refused, and their revocations are not in the log.
     ApiTokensEnded = "api_tokens.ended",
     /// A run is requested in the log, and its caller has no answer.

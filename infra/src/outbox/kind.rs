@@ -19,6 +19,8 @@ domain::named_enum! {
         HostKeyMismatched = "host_key_mismatched",
         NewSignIn = "new_sign_in",
         ApiTokenIssued = "api_token_issued",
+        ApiTokenRotated = "api_token_rotated",
+        ServiceTokenIssued = "service_token_issued",
         RoleChanged = "role_changed",
         MemberRemoved = "member_removed",
         OwnershipReceived = "ownership_received",
@@ -44,6 +46,8 @@ impl MailKind {
             Self::HostKeyMismatched => Some(SERVER_NOTICES_A_DAY_MAX),
             Self::NewSignIn
             | Self::ApiTokenIssued
+            | Self::ApiTokenRotated
+            | Self::ServiceTokenIssued
             | Self::RoleChanged
             | Self::MemberRemoved
             | Self::OwnershipReceived
@@ -107,6 +111,8 @@ impl MailReference {
             MailKind::Invitation => Self::Invitation(InvitationId(id)),
             MailKind::HostKeyMismatched => Self::Server(ServerId(id)),
             MailKind::ApiTokenIssued
+            | MailKind::ApiTokenRotated
+            | MailKind::ServiceTokenIssued
             | MailKind::RoleChanged
             | MailKind::MemberRemoved
             | MailKind::OwnershipReceived

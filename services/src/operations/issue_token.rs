@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand, AccountError};
 use domain::privacy::Sealed;
 use domain::workspace::{Right, Workspace, WorkspaceCommand};
-use domain::{AccountId, ApiTokenId, Refused, WorkspaceId};
-use infra::api_tokens::NewApiToken;
+use domain::{AccountId, ApiTokenId, ApiTokenSecretId, Refused, WorkspaceId};
+use infra::api_tokens::{KeptSecret, NewApiToken};
 use infra::bearer::{BearerToken, TokenHash};
 use infra::event_store::{ExecuteError, Guard, LoadError, Receipt, Request, Step};
 use infra::failpoint;
@@ -16,6 +16,9 @@ use secrecy::SecretString;
 use super::end_tokens::{EndTokens, EndTokensError};
 use super::write_ahead::{LookedUp, NewCommand, WriteAhead};
 use crate::wiring::App;
+
+/// A service account has no stream, and nothing of its own that ends its tokens.
+const OF_SERVICE_ACCOUNTS: i64 = 0;
 
 /// No token was issued. It may be tried again.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +38,9 @@ pub(crate) enum IssueTokenError {
 /// A token that acts for a member.
 pub(crate) struct IssueToken {
     pub(crate) workspace: WorkspaceId,
+    /// Who asks.
+    pub(crate) by: AccountId,
+    /// Whom it acts for: them, or a service account.
     pub(crate) account: AccountId,
     pub(crate) token: ApiTokenId,
     /// Sealed under the workspace's key.
@@ -91,19 +97,22 @@ impl IssueToken {
         app: &App,
         request: &Request,
     ) -> Result<IssuedToken, IssueTokenError> {
-        let Self { workspace, account, token, name, rights, expires_at, secrets } = self;
-        let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
-        let Account::Live(live) = &*loaded.state else {
-            return Err(ExecuteError::Refused(Refused::Account(AccountError::Unknown)).into());
-        };
-        let ended = AccountCommand::TokensEnded { times: live.api_token_endings };
+        let Self { workspace, by, account, token, name, rights, expires_at, secrets } = self;
         let mut request = request.clone();
-        request.guards.push(Guard::new::<Account>(account.into(), account.0, ended));
+        let account_version = if account == by {
+            let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
+            request.guards.push(not_ended(account, &loaded.state)?);
+            loaded.version
+        } else {
+            OF_SERVICE_ACCOUNTS
+        };
         let new = match NewCommand::look_up(app, &request).await? {
             LookedUp::New(new) => new,
-            LookedUp::Earlier(receipt) => return repeated(app, token, secrets, receipt).await,
+            LookedUp::Earlier(receipt) => {
+                let of = (workspace, token, token.into());
+                return repeated(app, of, secrets, receipt).await;
+            }
         };
-        let account_version = loaded.version;
         let row = NewApiToken { token, workspace, account, account_version, name, expires_at };
         let Some(hash) = secrets.first().map(|secret| secret.hash) else {
             return Err(ExecuteError::Reused.into());
@@ -111,31 +120,47 @@ impl IssueToken {
         let mut written = new.write(NewRow { row, hash }).await?;
         failpoint!(ApiTokenStored);
         // Of an erased workspace nothing is written.
-        let hash = app.api_tokens.hash_of(token).await?.ok_or(ExecuteError::Fenced)?;
+        let kept = app.api_tokens.kept(token.into()).await?.ok_or(ExecuteError::Fenced)?;
         // With another body, or days ago, it was another request.
-        let secret = secrets.into_iter().find(|secret| secret.hash == hash);
-        let secret = secret.ok_or(ExecuteError::Reused)?;
-        written.row.hash = hash;
+        let secret = that_works(secrets, kept).ok_or(ExecuteError::Reused)?;
+        written.row.hash = secret.hash;
         let now = app.clock.now();
         let issues =
-            WorkspaceCommand::IssueApiToken { by: account, token, rights, now, expires_at };
+            WorkspaceCommand::IssueApiToken { by, account, token, rights, now, expires_at };
         let receipt = written.execute(Step::new::<Workspace>(workspace.0, issues)).await?;
         failpoint!(ApiTokenIssued);
         Ok(IssuedToken { receipt, secret: Some(secret.secret) })
     }
 }
 
+/// The tokens of the account are not ended meanwhile.
+fn not_ended(account: AccountId, state: &Account) -> Result<Guard, ExecuteError> {
+    let Account::Live(live) = state else {
+        return Err(ExecuteError::Refused(Refused::Account(AccountError::Unknown)));
+    };
+    let ended = AccountCommand::TokensEnded { times: live.api_token_endings };
+    Ok(Guard::new::<Account>(account.into(), account.0, ended))
+}
+
 /// The answer to a command that was carried out before.
 ///
 /// # Errors
-/// The database does not answer.
+/// The database does not answer, or the workspace cannot be loaded.
 pub(crate) async fn repeated(
     app: &App,
-    token: ApiTokenId,
+    (workspace, token, secret): (WorkspaceId, ApiTokenId, ApiTokenSecretId),
     secrets: Vec<BearerToken>,
     receipt: Receipt,
 ) -> Result<IssuedToken, IssueTokenError> {
-    let hash = app.api_tokens.hash_of(token).await?;
-    let secret = secrets.into_iter().find(|secret| Some(secret.hash) == hash);
+    let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+    let token = loaded.state.live().and_then(|live| live.tokens.get(&token));
+    let works = token.is_some_and(|token| token.works_with(secret, app.clock.now()));
+    let kept = app.api_tokens.kept(secret).await?.filter(|_| works);
+    let secret = kept.and_then(|kept| that_works(secrets, kept));
     Ok(IssuedToken { receipt, secret: secret.map(|secret| secret.secret) })
+}
+
+/// Of what the request may have been given, what is found.
+pub(super) fn that_works(secrets: Vec<BearerToken>, kept: KeptSecret) -> Option<BearerToken> {
+    secrets.into_iter().find(|secret| !kept.is_ended && secret.hash == kept.hash)
 }

@@ -31,6 +31,7 @@ pub mod owners;
 pub(crate) mod register;
 pub mod request_erasure;
 pub(crate) mod request_run;
+pub(crate) mod rotate_token;
 pub(crate) mod set_password;
 pub(crate) mod sign_out;
 pub(crate) mod system_command;

@@ -65,9 +65,13 @@ impl SeatLeases {
 
 /// The member who may not hold a seat after this event, and why.
 fn vacated(event: &WorkspaceEvent) -> Option<(AccountId, ReleaseReason)> {
-    if let WorkspaceEvent::MemberRemoved { account } = *event {
+    if let WorkspaceEvent::MemberRemoved { account }
+    | WorkspaceEvent::ServiceAccountRemoved { account } = *event
+    {
         Some((account, ReleaseReason::MemberGone))
-    } else if let WorkspaceEvent::RoleChanged { account, to, .. } = *event {
+    } else if let WorkspaceEvent::RoleChanged { account, to, .. }
+    | WorkspaceEvent::ServiceAccountRoleChanged { account, to, .. } = *event
+    {
         (!to.may(Right::LeaseSeat)).then_some((account, ReleaseReason::RoleChanged))
     } else {
         None
@@ -88,13 +92,18 @@ impl Worker for SeatLeases {
             "seat.lease_taken_over",
             "workspace.role_changed",
             "workspace.member_removed",
+            "workspace.service_account_role_changed",
+            "workspace.service_account_removed",
             "workspace.deleted",
         ]
     }
 
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         match event.event_type() {
-            "workspace.role_changed" | "workspace.member_removed" => {
+            "workspace.role_changed"
+            | "workspace.member_removed"
+            | "workspace.service_account_role_changed"
+            | "workspace.service_account_removed" => {
                 let Some((account, reason)) = vacated(&event.decode()?) else { return Ok(()) };
                 self.vacate(event, SeatCommand::Vacate { account, reason }).await
             }

@@ -9,7 +9,7 @@ use domain::account::Account;
 use domain::server::Server;
 use domain::workspace::Workspace;
 use domain::{SubjectId, TenantId};
-use infra::api_tokens::UnnamedApiToken;
+use infra::api_tokens::{UnnamedApiToken, UnnamedApiTokenSecret};
 use infra::credentials::{CredentialsError, UnnamedCredential};
 use infra::event_store::LoadError;
 use infra::keyring::{KeyringError, SubjectKind};
@@ -98,7 +98,7 @@ pub(super) async fn sweep_ended_tokens(app: App) -> Result<(), SweepError> {
     }
 }
 
-/// Rows of API tokens whose event was never appended.
+/// Rows of API tokens, and of their other secrets, whose event was never appended.
 pub(super) async fn sweep_unnamed_tokens(app: App) -> Result<(), SweepError> {
     let until = app.clock.now() - NAMED_WITHIN;
     let mut pages = Pages::of("API tokens");
@@ -108,7 +108,7 @@ pub(super) async fn sweep_unnamed_tokens(app: App) -> Result<(), SweepError> {
             pages.leaves(token.workspace.0, name_or_delete_token(&app, token).await);
         }
         if pages.is_last(unnamed.len()) {
-            return Ok(());
+            return sweep_unnamed_secrets(&app).await;
         }
     }
 }
@@ -126,6 +126,41 @@ async fn name_or_delete_token(app: &App, unnamed: &UnnamedApiToken) -> Result<()
         app.api_tokens.take_back(token, written_at).await?;
     }
     Ok(())
+}
+
+async fn sweep_unnamed_secrets(app: &App) -> Result<(), SweepError> {
+    let until = app.clock.now() - NAMED_WITHIN;
+    let mut pages = Pages::of("secrets of API tokens");
+    loop {
+        let unnamed = app.api_tokens.unnamed_secrets(until, AT_ONCE, pages.skip).await?;
+        for secret in &unnamed {
+            pages.leaves_if(secret.workspace.0, name_or_delete_secret(app, secret).await);
+        }
+        if pages.is_last(unnamed.len()) {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether it was done.
+async fn name_or_delete_secret(
+    app: &App,
+    unnamed: &UnnamedApiTokenSecret,
+) -> Result<bool, SweepError> {
+    let UnnamedApiTokenSecret { secret, token, workspace, written_at } = *unnamed;
+    let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+    let now = app.clock.now();
+    match loaded.state.live().and_then(|live| live.tokens.get(&token)) {
+        Some(token) if token.secret == secret => {
+            app.api_tokens.name_secret(secret, loaded.version).await?;
+        }
+        // Its event is an earlier one: the worker that reads it names it, or it is over soon.
+        Some(token) if token.working_former(now).is_some_and(|it| it.secret == secret) => {
+            return Ok(false);
+        }
+        Some(_) | None => app.api_tokens.take_back_secret(secret, written_at).await?,
+    }
+    Ok(true)
 }
 
 /// Private keys of servers whose event was never appended.

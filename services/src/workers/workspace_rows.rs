@@ -40,6 +40,7 @@ impl Worker for WorkspaceRows {
             "workspace.invitation_declined",
             "workspace.invitation_expired",
             "workspace.api_token_issued",
+            "workspace.api_token_rotated",
             "workspace.api_token_revoked",
         ]
     }
@@ -66,6 +67,9 @@ impl Worker for WorkspaceRows {
         }
         if let WorkspaceEvent::ApiTokenIssued { token, .. } = event_data {
             app.api_tokens.name(token).await?;
+        }
+        if let WorkspaceEvent::ApiTokenRotated { secret, .. } = event_data {
+            app.api_tokens.name_secret(secret, event.version()).await?;
         }
         if let WorkspaceEvent::ApiTokenRevoked { token } = event_data {
             app.api_tokens.delete(token).await?;

@@ -41,7 +41,7 @@ fn whoever_acts_belongs_to_the_workspace_and_has_the_right() {
 
 #[test]
 fn a_token_does_what_its_member_and_its_scopes_both_allow_until_it_is_gone() {
-    let token = Actor::Token(TOKEN);
+    let token = Actor::Token(TOKEN, TOKEN.into());
     let given = with_token(vec![Right::StartRuns]);
     let start = || act(token, WorkspaceAction::StartRun);
     let then = |event| [given.clone(), vec![event]].concat();
@@ -117,15 +117,15 @@ fn others_depend_on_an_owner_unless_the_workspace_is_being_deleted() {
 #[test]
 fn a_token_acts_until_its_end_while_its_member_belongs() {
     let mut live = live(1);
-    let token = ApiToken { account: ADA, rights: [Right::ReadRuns].into(), expires_at: in_days(1) };
+    let token = ApiToken::issued(TOKEN, ADA, [Right::ReadRuns].into(), in_days(1));
     live.tokens.insert(TOKEN, token);
-    let acting = |live: &LiveWorkspace, at| {
-        Workspace::Live(Box::new(live.clone())).acting(Actor::Token(TOKEN), at)
-    };
+    let by = Actor::Token(TOKEN, TOKEN.into());
+    let acting = |live: &LiveWorkspace, at| Workspace::Live(Box::new(live.clone())).acting(by, at);
     let scopes = Some([Right::ReadRuns].into());
-    assert_eq!(acting(&live, now()), Ok(Acting { account: ADA, role: Role::Owner, scopes }));
+    let ada = Acting { account: ADA, role: Role::Owner, is_service_account: false, scopes };
+    assert_eq!(acting(&live, now()), Ok(ada));
     assert_eq!(acting(&live, in_days(1)), Err(WorkspaceError::TokenGone));
     live.members.clear();
     assert_eq!(acting(&live, now()), Err(WorkspaceError::TokenGone));
-    assert_eq!(Workspace::Ended.acting(Actor::Token(TOKEN), now()), Err(WorkspaceError::Unknown));
+    assert_eq!(Workspace::Ended.acting(by, now()), Err(WorkspaceError::Unknown));
 }

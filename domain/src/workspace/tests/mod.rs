@@ -3,6 +3,8 @@ mod deletion;
 mod hastening;
 mod invitations;
 mod members;
+mod rotation;
+mod service_accounts;
 mod succession;
 mod tokens;
 
@@ -15,7 +17,9 @@ use super::{
     WorkspaceEvent,
 };
 use crate::privacy::{EmailAddress, InvitationEmail, Label, Personal, Purpose, WorkspaceName};
-use crate::{AccountId, AggregateRoot, ApiTokenId, Event, InvitationId, TenantId};
+use crate::{
+    AccountId, AggregateRoot, ApiTokenId, ApiTokenSecretId, Event, InvitationId, TenantId,
+};
 
 type Workspaces = TestFramework<Workspace>;
 
@@ -69,6 +73,7 @@ fn live(members: usize) -> LiveWorkspace {
     LiveWorkspace {
         name: Personal::Apart,
         members: others.collect(),
+        service_accounts: std::collections::BTreeMap::new(),
         heirs: Vec::new(),
         was_shared: members > 1,
         invitations: std::collections::BTreeMap::new(),

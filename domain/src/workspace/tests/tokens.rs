@@ -5,7 +5,8 @@ use crate::workspace::{ApiToken, TOKENS_MAX};
 
 fn issue(by: AccountId, rights: &[Right], days: i64) -> WorkspaceCommand {
     let (rights, expires_at) = (rights.to_vec(), in_days(days));
-    WorkspaceCommand::IssueApiToken { by, token: TOKEN, rights, now: now(), expires_at }
+    let (account, token) = (by, TOKEN);
+    WorkspaceCommand::IssueApiToken { by, account, token, rights, now: now(), expires_at }
 }
 
 fn issued(account: AccountId) -> WorkspaceEvent {
@@ -107,7 +108,7 @@ fn the_tokens_that_an_account_has_ended_are_revoked_also_in_the_grace_and_newer_
 #[test]
 fn there_are_so_many_tokens_and_no_more() {
     let mut full = live(1);
-    let token = ApiToken { account: ADA, rights: [].into(), expires_at: in_days(1) };
+    let token = ApiToken::issued(TOKEN, ADA, [].into(), in_days(1));
     full.tokens = (0..TOKENS_MAX)
         .map(|n| (ApiTokenId(Uuid::from_u128(n as u128 + 100)), token.clone()))
         .collect();
@@ -122,7 +123,7 @@ fn there_are_so_many_tokens_and_no_more() {
 fn expired_tokens_make_room_and_are_revoked_as_others_are_issued() {
     let mut full = live(1);
     let of = |n: usize| ApiTokenId(Uuid::from_u128(n as u128 + 100));
-    let expired = ApiToken { account: ADA, rights: [].into(), expires_at: now() };
+    let expired = ApiToken::issued(TOKEN, ADA, [].into(), now());
     let working = ApiToken { expires_at: in_days(1), ..expired.clone() };
     full.tokens = (0..TOKENS_MAX).map(|n| (of(n), expired.clone())).collect();
     full.tokens.insert(of(3), working);

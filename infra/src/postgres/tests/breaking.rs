@@ -55,7 +55,8 @@ async fn a_breaking_migration_names_the_nodes_that_run_and_changes_nothing() {
     assert_eq!(
         migrations,
         "V9__plain_words, V11__cluster, V24__ended_api_tokens, V27__names_of_operator_tokens, \
-         V28__one_claim_of_tasks, V3__invalidations, V6__held_roots, V9__copy, V13__shards"
+         V28__one_claim_of_tasks, V32__secrets_of_api_tokens, V3__invalidations, V6__held_roots, \
+         V9__copy, V13__shards"
     );
     assert_eq!(nodes, &format!("node {NODE}"));
     assert!(refused.to_string().contains("`lethe migrate --force`"), "{refused}");
@@ -64,7 +65,7 @@ async fn a_breaking_migration_names_the_nodes_that_run_and_changes_nothing() {
 
 #[tokio::test]
 async fn one_database_of_the_older_version_is_enough_to_refuse() {
-    let (log_url, log) = migrated(log::migrations::runner(), 28).await;
+    let (log_url, log) = migrated(log::migrations::runner(), 32).await;
     let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 2).await;
     add_part(&log, "monitors").await;
     add_part(&log, "readers").await;
@@ -88,7 +89,7 @@ async fn the_table_of_nodes_is_not_replaced_under_the_nodes_that_use_it() {
     assert_eq!(
         migrations,
         "V11__cluster, V24__ended_api_tokens, V27__names_of_operator_tokens, \
-         V28__one_claim_of_tasks"
+         V28__one_claim_of_tasks, V32__secrets_of_api_tokens"
     );
     assert_eq!(nodes, &format!("node {NODE}"));
 }
@@ -105,7 +106,8 @@ async fn a_node_that_does_not_know_what_ends_api_tokens_is_stopped_first() {
     let PgError::NodesRunning { migrations, nodes } = &refused else { panic!("{refused}") };
     assert_eq!(
         migrations,
-        "V24__ended_api_tokens, V27__names_of_operator_tokens, V28__one_claim_of_tasks"
+        "V24__ended_api_tokens, V27__names_of_operator_tokens, V28__one_claim_of_tasks, \
+         V32__secrets_of_api_tokens"
     );
     assert_eq!(nodes, &format!("node {NODE}"));
 }
@@ -120,7 +122,23 @@ async fn a_node_that_cannot_read_the_newest_events_is_stopped_first() {
     let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err();
 
     let PgError::NodesRunning { migrations, .. } = &refused else { panic!("{refused}") };
-    assert_eq!(migrations, "V27__names_of_operator_tokens, V28__one_claim_of_tasks");
+    assert_eq!(
+        migrations,
+        "V27__names_of_operator_tokens, V28__one_claim_of_tasks, V32__secrets_of_api_tokens"
+    );
+}
+
+/// It would look for the secrets of API tokens where they are no more.
+#[tokio::test]
+async fn a_node_that_does_not_know_where_secrets_are_is_stopped_first() {
+    let (log_url, log) = migrated(log::migrations::runner(), 31).await;
+    let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 13).await;
+    add_part(&log, "readers").await;
+
+    let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err();
+
+    let PgError::NodesRunning { migrations, .. } = &refused else { panic!("{refused}") };
+    assert_eq!(migrations, "V32__secrets_of_api_tokens");
 }
 
 #[tokio::test]
@@ -181,7 +199,7 @@ async fn a_fresh_database_and_one_without_breaking_migrations_pass() {
     let other = test_support::empty_database().await.unwrap();
     refuse_to_break_nodes(&fresh, &other).await.unwrap();
 
-    let (log_url, log) = migrated(log::migrations::runner(), 28).await;
+    let (log_url, log) = migrated(log::migrations::runner(), 32).await;
     let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 13).await;
     add_part(&log, "readers").await;
     refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap();

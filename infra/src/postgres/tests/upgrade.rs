@@ -138,6 +138,20 @@ async fn what_accounts_did_before_the_upgrade_ends_no_api_token() {
 }
 
 #[tokio::test]
+async fn a_token_of_before_the_upgrade_is_found_by_its_secret() {
+    let (url, mut client) = filled_v8().await;
+    let to_v23 = log::migrations::runner().set_target(Target::Version(23));
+    to_v23.run_async(&mut client).await.unwrap();
+    client.execute(ISSUE_BY_V4, &[]).await.unwrap();
+
+    migrate_log(&url).await.unwrap();
+
+    let secrets = "select (s.secret_id = t.token_id) || ' ' || (s.token_hash = sha256('a token')) || ' ' || s.version
+        from working.api_token_secrets s join working.api_tokens t using (token_id)";
+    assert_eq!(text(&client, secrets).await, ["true true 0"]);
+}
+
+#[tokio::test]
 async fn no_statistics_hold_a_hash_of_a_password() {
     let (url, mut client) = filled_v8().await;
     let to_v27 = log::migrations::runner().set_target(Target::Version(27));

@@ -122,7 +122,10 @@ async fn give(
     let read = async {
         if !receipt.replayed() {
             let policy_version = Some(policy_version);
-            return Ok((receipt.version(), ConsentTo { purpose: name, given: true, policy_version }));
+            return Ok((
+                receipt.version(),
+                ConsentTo { purpose: name, given: true, policy_version },
+            ));
         }
         // The earlier answer may be over.
         let row = account_row(&api, signed_in.account).await?;

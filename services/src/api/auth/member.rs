@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use domain::workspace::{
     Acting, ActingAccount, Actor, Right, Role, Workspace, WorkspaceAction, WorkspaceCommand,
 };
-use domain::{AccountId, ActorId, ApiTokenId, TenantId, WorkspaceId};
+use domain::{AccountId, ActorId, ApiTokenId, ApiTokenSecretId, TenantId, WorkspaceId};
 use infra::api_tokens::ApiTokenRow;
 use infra::event_store::{Guard, Request};
 
@@ -38,14 +38,14 @@ enum Credentials {
     /// A person, with a session.
     Person(SignedIn),
     /// A token that acts for a member, with some of the member's rights.
-    Token(ApiTokenId),
+    Token(ApiTokenId, ApiTokenSecretId),
 }
 
 impl Credentials {
     fn actor(self) -> Actor {
         match self {
             Self::Person(signed_in) => Actor::Member(signed_in.account),
-            Self::Token(token) => Actor::Token(token),
+            Self::Token(token, secret) => Actor::Token(token, secret),
         }
     }
 }
@@ -58,7 +58,7 @@ impl Member {
     pub fn actor(&self) -> ActorId {
         match self.credentials {
             Credentials::Person(signed_in) => signed_in.account.into(),
-            Credentials::Token(token) => token.into(),
+            Credentials::Token(token, _) => token.into(),
         }
     }
 
@@ -82,7 +82,7 @@ impl Member {
     pub fn in_person(&self) -> Result<SignedIn, Problem> {
         match self.credentials {
             Credentials::Person(signed_in) => Ok(signed_in),
-            Credentials::Token(_) => Err(Problem::new(
+            Credentials::Token(..) => Err(Problem::new(
                 ProblemKind::Forbidden,
                 "An API token cannot do this: sign in as a person.",
             )),
@@ -137,7 +137,7 @@ impl Member {
         if let Credentials::Person(signed_in) = self.credentials {
             guards.push(signed_in.guard());
         }
-        guards.extend(action.and_then(|action| needs_account(action, self.account)));
+        guards.extend(action.and_then(|action| needs_account(action, &self.acting)));
         guards
     }
 
@@ -180,9 +180,12 @@ pub async fn find(request: &HttpRequest) -> Result<Member, Problem> {
     Ok(member)
 }
 
-/// What the action needs of the account besides, when it is done.
-fn needs_account(action: WorkspaceAction, account: AccountId) -> Option<Guard> {
+/// What the action needs of the account besides, when it is done. A service account has nobody who could leave, or an
+/// address: whoever made it had one.
+fn needs_account(action: WorkspaceAction, acting: &Acting) -> Option<Guard> {
+    let account = acting.account;
     match action.account() {
+        _ if acting.is_service_account => None,
         ActingAccount::Any => None,
         ActingAccount::Stays => Some(acts(account, false)),
         ActingAccount::Verified => Some(acts(account, true)),
@@ -237,7 +240,7 @@ impl Authenticated {
         let Acting { account, role, .. } = acting;
         // Whoever lacks the right hears of that, and not of what the account lacks.
         let may = action.filter(|action| acting.needs(action.right()).is_ok());
-        if let Some(guard) = may.and_then(|action| needs_account(action, account)) {
+        if let Some(guard) = may.and_then(|action| needs_account(action, &acting)) {
             api.app.executor.check(&[guard]).await?;
         }
         let member = Member { workspace, account, role, acting, credentials, action };
@@ -254,7 +257,7 @@ impl Authenticated {
     fn credentials(&self) -> Credentials {
         match *self {
             Self::Person(signed_in) => Credentials::Person(signed_in),
-            Self::Token(ApiTokenRow { token, .. }) => Credentials::Token(token),
+            Self::Token(ApiTokenRow { token, secret, .. }) => Credentials::Token(token, secret),
         }
     }
 }

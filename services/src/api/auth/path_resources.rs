@@ -70,9 +70,9 @@ impl PathWorkspace {
     }
 
     /// # Errors
-    /// The account is no member.
+    /// The account is no member, and no service account.
     pub fn role_of(&self, account: AccountId) -> Result<Role, Problem> {
-        self.live()?.members.get(&account).copied().ok_or_else(nothing)
+        Ok(self.live()?.role(account)?)
     }
 }
 
@@ -231,7 +231,7 @@ fn check_people(request: &HttpRequest, workspace: &PathWorkspace) -> Result<(), 
     let member = named::<AccountId>(request)?;
     let invitation = named::<InvitationId>(request)?;
     let token = named::<ApiTokenId>(request)?;
-    let exists = member.is_none_or(|member| live.members.contains_key(&member))
+    let exists = member.is_none_or(|member| live.role(member).is_ok())
         && invitation.is_none_or(|invitation| live.invitations.contains_key(&invitation))
         && token.is_none_or(|token| live.tokens.contains_key(&token));
     if exists { Ok(()) } else { Err(nothing()) }

@@ -106,12 +106,18 @@ impl From<WorkspaceError> for Problem {
             WorkspaceError::TokenGone => return Self::of(ProblemKind::Unauthorised),
             WorkspaceError::InvitationDays => return field("expires_at"),
             WorkspaceError::TokenDays => return field("expires_at"),
-            WorkspaceError::NoRights | WorkspaceError::NotForTokens(_) => return field("scopes"),
+            WorkspaceError::NoRights
+            | WorkspaceError::NotForTokens(_)
+            | WorkspaceError::ServiceAccountLacks(_) => return field("scopes"),
+            WorkspaceError::NoSuchServiceAccount => return field("account_id"),
+            WorkspaceError::ServiceAccountOwns => return field("role"),
+            WorkspaceError::OverlapOutOfRange => return field("overlap_minutes"),
             WorkspaceError::GraceOutOfRange | WorkspaceError::GraceNeeded => {
                 return field("grace_days");
             }
             WorkspaceError::NeedsRight(_)
             | WorkspaceError::OwnersOnly
+            | WorkspaceError::TokenOfAnother
             | WorkspaceError::AnotherOwnerNeeded
             | WorkspaceError::RaisesOneself => ProblemKind::Forbidden,
             WorkspaceError::NotAPurpose => ProblemKind::BadQuery,
@@ -130,6 +136,9 @@ impl From<WorkspaceError> for Problem {
             | WorkspaceError::InvitationNotExpired(_)
             | WorkspaceError::InvitationsMax(_)
             | WorkspaceError::TokensMax(_)
+            | WorkspaceError::ServiceAccountsMax(_)
+            | WorkspaceError::TokenExpired
+            | WorkspaceError::FormerSecretWorks(_)
             | WorkspaceError::DeletionNotRequested
             | WorkspaceError::NotRestricted
             | WorkspaceError::OwnsAlready

@@ -17,7 +17,9 @@ use crate::api::operators::{accounts as operators, workspaces};
 use crate::api::runs::request;
 use crate::api::seats::{leases, limit};
 use crate::api::servers::{deployments, keys, server};
-use crate::api::workspaces::{api_tokens, invitations, member, workspace};
+use crate::api::workspaces::{
+    api_token, api_tokens, invitations, member, service_accounts, workspace,
+};
 
 /// A password is refused for being well known, and a scope for being no right in `/v1/roles`.
 const NOT_IN_SCHEMA: [&str; 4] = [
@@ -187,7 +189,9 @@ fn what_the_schema_of_a_body_admits_is_read() {
         password::ResetPasswordRequest consents::GiveConsentRequest erasure::ErasureRequest
         erasure::AccountErasureRequest step_up::PasswordRequest workspaces::AppointOwnerRequest
         sign_in::SignInRequest workspace::WorkspaceRequest member::ChangeRoleRequest
-        invitations::InviteRequest api_tokens::IssueTokenRequest server::RegisterServerRequest
+        invitations::InviteRequest api_tokens::IssueTokenRequest
+        service_accounts::ServiceAccountRequest
+        api_token::RenameTokenRequest api_token::RotateTokenRequest server::RegisterServerRequest
         server::ServerAddressRequest server::RenameServerRequest keys::ApproveHostKeyRequest
         keys::AttachCredentialRequest deployments::DeploymentRequest request::StartRunRequest
         request::RetryRunRequest leases::RenewLeaseRequest limit::SetSeatLimitRequest

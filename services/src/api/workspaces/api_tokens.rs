@@ -1,15 +1,13 @@
-//! Tokens that act for a member: for programmes, with some of the member's rights, for some time.
+//! Tokens that act for a member, or for a service account: for programmes, with some of its rights, for some time.
 
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::{ApiTokenName, Label, Sealed};
-use domain::workspace::{ApiToken, Right, Workspace, WorkspaceAction, WorkspaceCommand};
-use domain::{ApiTokenId, WorkspaceId};
+use domain::workspace::{ApiToken, Right, WorkspaceAction};
+use domain::{AccountId, ApiTokenId, SealedId, WorkspaceId};
 use infra::api_tokens::{ApiTokens, ListedApiToken};
-use infra::event_store::Step;
 use infra::ids::derived;
 use infra::keyring::SealError;
 use secrecy::{ExposeSecret, SecretString};
@@ -20,16 +18,15 @@ use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
-use crate::api::auth::path_resources::{PathId, PathWorkspace, nothing};
+use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::auth::recent::Recent;
 use crate::api::auth::repeatable::TokenKind;
-use crate::api::http::answer::{created, done, if_read};
+use crate::api::http::answer::{created, if_read};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, FromFields, parsed, secret, text, time};
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::listing::{ListFilter, Listing, Order};
-use crate::api::http::precondition::{IfMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
@@ -38,18 +35,16 @@ use crate::operations::issue_token::{IssueToken, IssueTokenError, IssuedToken, r
 use crate::unseal::Unsealer;
 
 /// A token that ends by then needs no password while the session is recent.
-const WITHOUT_PASSWORD: TimeDelta = TimeDelta::days(90);
+pub(super) const WITHOUT_PASSWORD: TimeDelta = TimeDelta::days(90);
 
-const API_TOKEN: TokenKind =
+pub(super) const API_TOKEN: TokenKind =
     TokenKind { label: "api_token", draw: ApiTokens::draw_token, of_secret: ApiTokens::token_of };
 
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::IssueApiToken, __path_issue, issue)
         .refuses(&[ProblemKind::PasswordNeeded, ProblemKind::PasswordWrong, ProblemKind::Refused])
-        .add_action(WorkspaceAction::ListApiTokens, __path_list, list)
-        .add_action(WorkspaceAction::ShowApiToken, __path_show, show)
-        .add_action(WorkspaceAction::RevokeApiToken, __path_revoke, revoke);
+        .add_action(WorkspaceAction::ListApiTokens, __path_list, list);
 }
 
 #[derive(ToSchema)]
@@ -60,6 +55,8 @@ pub struct IssueTokenRequest {
     /// Rights of `/v1/rights` that tokens may have; no more than the caller has.
     #[schema(value_type = Vec<String>, min_items = 1, example = json!(["runs:read", "runs:start"]))]
     scopes: Vec<Right>,
+    /// A service account of the workspace that the token acts for; without it, whoever asks.
+    account_id: Option<Uuid>,
     /// Within 365 days.
     expires_at: DateTime<Utc>,
     /// Of whoever asks, once more. It may be left out within 10 minutes from the sign-in, for a token of 90
@@ -72,9 +69,16 @@ impl FromFields for IssueTokenRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let name = fields.required("name", text(Label::parse));
         let scopes = fields.required("scopes", scopes);
+        let account_id = fields.optional("account_id", parsed("an id"));
         let expires_at = fields.required("expires_at", time);
         let password = fields.optional("password", secret);
-        Some(Self { name: name?, scopes: scopes?, expires_at: expires_at?, password: password? })
+        Some(Self {
+            name: name?,
+            scopes: scopes?,
+            account_id: account_id?,
+            expires_at: expires_at?,
+            password: password?,
+        })
     }
 }
 
@@ -88,15 +92,15 @@ fn scopes(value: &Value) -> Result<Vec<Right>, String> {
 #[derive(Serialize, ToSchema)]
 pub struct IssueTokenResponse {
     #[serde(flatten)]
-    issued: TokenView,
+    pub(super) issued: TokenView,
     /// Kept only as a hash. The same request, sent again within the day, is answered with the same one while it
     /// is not revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
+    pub(super) token: Option<String>,
 }
 
-/// Issues a token that acts for the caller, in this workspace only. Needs the password, unless the session was
-/// opened within 10 minutes and the token ends within 90 days.
+/// Issues a token that acts for the caller, or for a service account, in this workspace only. Needs the password,
+/// unless the session was opened within 10 minutes and the token ends within 90 days.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/api-tokens", tag = "workspaces",
     request_body = IssueTokenRequest,
@@ -114,40 +118,41 @@ async fn issue(
     member.authorise()?;
     let signed_in = member.in_person()?;
     let (form, bytes) = body.read()?;
-    let IssueTokenRequest { name, scopes: rights, expires_at, password } = form;
+    let IssueTokenRequest { name, scopes: rights, account_id, expires_at, password } = form;
     let mut request = member.request(&caller, bytes);
     let secrets = API_TOKEN.tokens(&api, &caller, &request).await?;
     let token = ApiTokenId(derived(request.command, "token"));
-    let (workspace, account, now) = (member.workspace, member.account, caller.now());
-    let asked = ApiToken { account, rights: rights.iter().copied().collect(), expires_at };
+    let (workspace, by, now) = (member.workspace, member.account, caller.now());
+    let account = account_id.map_or(by, AccountId);
+    let asked = ApiToken::issued(token, account, rights.iter().copied().collect(), expires_at);
     // A repeated request needs no password.
     let issued = if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
-        repeated(&api.app, token, secrets, earlier).await?
+        repeated(&api.app, (workspace, token, token.into()), secrets, earlier).await?
     } else {
         let may_omit = expires_at <= now + WITHOUT_PASSWORD;
         let recent = Recent { signed_in, may_omit, now };
         recent.verify(&api, &mut request, password.as_ref()).await?;
-        let name = seal(&api, workspace, token, &name).await?;
-        let issue = IssueToken { workspace, account, token, name, rights, expires_at, secrets };
+        let name = seal(&api, workspace, token.into(), &name).await?;
+        let issue = IssueToken { workspace, by, account, token, name, rights, expires_at, secrets };
         issue.execute(&api.app, &request).await?
     };
     let IssuedToken { receipt, secret } = issued;
     // Of this request, and not of the workspace, which may have revoked it since: a repeated one answers the same.
     let kept = if_read(kept(&api, workspace, token)).await.flatten();
-    let issued = TokenView::of(token, &asked, Some(name), kept);
+    let issued = TokenView::of(token, &asked, (Some(name), kept), now);
     let secret = secret.map(|secret| secret.expose_secret().to_owned());
     let location = format!("/v1/workspaces/{workspace}/api-tokens/{token}");
     let response = IssueTokenResponse { issued, token: secret };
     Ok(created(location, &receipt, receipt.version(), response))
 }
 
-async fn seal(
+pub(super) async fn seal(
     api: &Api,
     workspace: WorkspaceId,
-    token: ApiTokenId,
+    id: SealedId,
     name: &Label,
 ) -> Result<Sealed, Problem> {
-    let (tenant, subject, id) = (workspace.into(), workspace.into(), token.into());
+    let (tenant, subject) = (workspace.into(), workspace.into());
     let sealed = api.app.keyring.sealer.seal_value::<ApiTokenName>(tenant, subject, id, name);
     sealed.await.map_err(|error| match error {
         SealError::Erased(_) => Problem::of(ProblemKind::NotFound),
@@ -184,6 +189,9 @@ pub struct TokenView {
     /// It has those of them that the member has, too.
     scopes: Vec<&'static str>,
     expires_at: DateTime<Utc>,
+    /// Until then the secret that it had before works, too; absent where none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    former_secret_expires_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     issued_at: Option<DateTime<Utc>>,
     /// To the minute; absent while it has not been used.
@@ -223,27 +231,7 @@ async fn list(
     Ok(HttpResponse::Ok().json(page.of_all(all).await?))
 }
 
-/// Shows a token of the workspace that has not been revoked. Its `ETag` is the workspace's.
-#[utoipa::path(
-    get, path = "/v1/workspaces/{workspace_id}/api-tokens/{token_id}", tag = "workspaces",
-    params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path)),
-    responses((status = 200, body = TokenView, headers(("ETag" = String)))),
-)]
-async fn show(
-    api: ApiData,
-    member: Member,
-    named: PathWorkspace,
-    token: PathId<ApiTokenId>,
-) -> Result<HttpResponse, Problem> {
-    member.authorise()?;
-    let id = token.get()?;
-    let token = named.live()?.tokens.get(&id).ok_or_else(nothing)?;
-    let kept = kept(&api, named.id, id).await?;
-    let view = view(&api, named.id, id, token, kept).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(named.version))).json(view))
-}
-
-async fn kept(
+pub(super) async fn kept(
     api: &Api,
     workspace: WorkspaceId,
     id: ApiTokenId,
@@ -252,7 +240,7 @@ async fn kept(
     Ok(kept.into_iter().find(|kept| kept.token == id))
 }
 
-async fn view(
+pub(super) async fn view(
     api: &Api,
     workspace: WorkspaceId,
     id: ApiTokenId,
@@ -266,15 +254,15 @@ async fn view(
         }
         None => None,
     };
-    Ok(TokenView::of(id, token, name, kept))
+    Ok(TokenView::of(id, token, (name, kept), api.app.clock.now()))
 }
 
 impl TokenView {
-    fn of(
+    pub(super) fn of(
         id: ApiTokenId,
         token: &ApiToken,
-        name: Option<Label>,
-        kept: Option<ListedApiToken>,
+        (name, kept): (Option<Label>, Option<ListedApiToken>),
+        now: DateTime<Utc>,
     ) -> Self {
         Self {
             token_id: id.0,
@@ -282,36 +270,11 @@ impl TokenView {
             account_id: token.account.0,
             scopes: token.rights.iter().map(|right| right.as_str()).collect(),
             expires_at: token.expires_at,
+            former_secret_expires_at: token.working_former(now).map(|former| former.until),
             issued_at: kept.as_ref().map(|kept| kept.issued_at),
             last_used_at: kept.and_then(|kept| kept.last_used_at),
         }
     }
-}
-
-/// Revokes a token: it is refused from now on, on every node.
-#[utoipa::path(
-    delete, path = "/v1/workspaces/{workspace_id}/api-tokens/{token_id}", tag = "workspaces",
-    params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path),
-        ("If-Match" = Option<String>, Header)),
-    responses((status = 204)),
-)]
-async fn revoke(
-    api: ApiData,
-    member: Member,
-    caller: Caller,
-    matches: IfMatch,
-    token: PathId<ApiTokenId>,
-) -> Result<HttpResponse, Problem> {
-    member.authorise()?;
-    let token = token.get()?;
-    let revokes = WorkspaceCommand::RevokeApiToken { by: member.account, token };
-    let step = matches.on(Step::new::<Workspace>(member.workspace.0, revokes))?;
-    let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
-    // The workspace knows it no more, so that it is refused. A row that stays is deleted by a worker.
-    if let Err(error) = api.app.api_tokens.delete(token).await {
-        tracing::warn!(%error, "the row of a revoked API token is left to a worker");
-    }
-    Ok(done(&receipt))
 }
 
 impl From<IssueTokenError> for Problem {

@@ -57,6 +57,7 @@ pub struct WorkspaceSummary {
     /// The caller's role.
     #[schema(value_type = String)]
     role: Role,
+    /// How many people belong to it.
     members: i64,
     joined_at: DateTime<Utc>,
     /// Whether nobody owns it: nothing begins in it.

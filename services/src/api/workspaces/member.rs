@@ -2,21 +2,21 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use domain::AccountId;
 use domain::workspace::{Role, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError};
+use domain::{AccountId, WorkspaceId};
 use infra::event_store::{Guard, Step};
 use utoipa::ToSchema;
 
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace};
-use crate::api::http::answer::{done, if_read, shown};
+use crate::api::http::answer::{Read, done, if_read, shown};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields};
 use crate::api::http::precondition::{IfMatch, MustMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
-use crate::api::workspaces::members::{MemberView, role};
+use crate::api::workspaces::members::{MemberView, role, view};
 use crate::api::{Api, ApiData};
 use crate::operations::owners::remaining_owner;
 
@@ -29,20 +29,21 @@ pub fn routes(routes: &mut Routes) {
         .refuses(&[ProblemKind::Refused]);
 }
 
-/// Shows a member, without a name: those are opened for a purpose, with the list.
+/// Shows a member, a person without a name: those are opened for a purpose, with the list.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
     params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path)),
     responses((status = 200, body = MemberView, headers(("ETag" = String)))),
 )]
 async fn show(
+    api: ApiData,
     member: Member,
     workspace: PathWorkspace,
     whom: PathId<AccountId>,
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let whom = whom.get()?;
-    let view = MemberView::unnamed(whom, workspace.role_of(whom)?);
+    let view = view(&api, workspace.id, workspace.live()?, whom).await?;
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(workspace.version))).json(view))
 }
 
@@ -62,7 +63,7 @@ impl FromFields for ChangeRoleRequest {
     }
 }
 
-/// Gives a member another role.
+/// Gives a member, or a service account, another role.
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
     request_body = ChangeRoleRequest,
@@ -73,6 +74,7 @@ impl FromFields for ChangeRoleRequest {
 async fn change(
     api: ApiData,
     member: Member,
+    named: PathWorkspace,
     caller: Caller,
     matches: MustMatch,
     whom: PathId<AccountId>,
@@ -89,10 +91,17 @@ async fn change(
     }
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     // Where it cannot be read, this is what was written; and the member may have left since.
-    let now = if_read(PathWorkspace::load(&api, member.workspace)).await;
-    let version = now.as_ref().map_or(receipt.version(), |now| now.version);
-    let role = now.and_then(|now| now.role_of(whom).ok()).unwrap_or(role);
-    Ok(shown(StatusCode::OK, &receipt, version, MemberView::unnamed(whom, role)))
+    let (version, view) = match if_read(read(&api, member.workspace, whom)).await {
+        Some(read) => read,
+        None => (receipt.version(), MemberView::unnamed(named.live()?, whom, role)),
+    };
+    Ok(shown(StatusCode::OK, &receipt, version, view))
+}
+
+/// The member as it is now, and the version of the workspace.
+pub(super) async fn read(api: &Api, workspace: WorkspaceId, whom: AccountId) -> Read<MemberView> {
+    let now = PathWorkspace::load(api, workspace).await?;
+    Ok((now.version, view(api, workspace, now.live()?, whom).await?))
 }
 
 /// That another owner stays if `whom` is one, and not the last: the workspace itself refuses that.
@@ -107,7 +116,7 @@ async fn stays_owned(api: &Api, member: &Member, whom: AccountId) -> Result<Vec<
     Ok(remains.ok_or(WorkspaceError::LastOwner)?.into())
 }
 
-/// Removes a member, and with the member the tokens that act for them; or leaves.
+/// Removes a member or a service account, and with it the tokens that act for it; or leaves.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
     params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path),

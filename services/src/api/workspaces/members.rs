@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use chrono::{DateTime, Utc};
-use domain::AccountId;
-use domain::privacy::{AccountEmail, AccountName, EmailAddress, Field, PersonName, Purpose};
-use domain::workspace::{Right, Role, Workspace, WorkspaceAction, WorkspaceCommand};
+use domain::privacy::{
+    AccountEmail, AccountName, EmailAddress, Field, Label, PersonName, Purpose, ServiceAccountName,
+};
+use domain::workspace::{LiveWorkspace, Right, Role, Workspace, WorkspaceAction, WorkspaceCommand};
+use domain::{AccountId, WorkspaceId};
 use infra::event_store::{Step, Until};
 use projections::accounts::{Account, by_ids};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -19,6 +21,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::http::body::Query;
+use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, one_of, parsed, time};
 use crate::api::http::listing::{ListFilter, Listing, Order, Place, open_all};
 use crate::api::http::precondition::etag;
@@ -28,6 +31,7 @@ use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
 pub(super) const ROLES: &str = "owner, admin, operator, viewer, billing, auditor";
+const KINDS: &str = "person, service_account";
 const PURPOSES: &str = "account_administration, service_communication";
 
 pub fn routes(routes: &mut Routes) {
@@ -53,6 +57,9 @@ pub struct MemberFilter {
     #[param(value_type = Option<String>,
         pattern = r"^(?:owner|admin|operator|viewer|billing|auditor)$")]
     role: Option<Role>,
+    /// People, or service accounts.
+    #[param(value_type = Option<String>, pattern = r"^(?:person|service_account)$")]
+    kind: Option<MemberKind>,
 }
 
 type MemberListing = Listing<MemberFilter>;
@@ -65,8 +72,9 @@ impl ListFilter for MemberFilter {
         let names = fields.optional("names", parsed("true or false"));
         let purpose = fields.optional("purpose", one_of(PURPOSES));
         let role = fields.optional("role", one_of(ROLES));
+        let kind = fields.optional("kind", one_of(KINDS));
         let names = names?.unwrap_or(false);
-        Some(Self { as_of: as_of?, names, purpose: purpose?, role: role? })
+        Some(Self { as_of: as_of?, names, purpose: purpose?, role: role?, kind: kind? })
     }
 }
 
@@ -85,20 +93,79 @@ pub struct Members {
 #[schema(as = Member)]
 pub struct MemberView {
     account_id: Uuid,
+    #[schema(value_type = String, pattern = r"^(?:person|service_account)$")]
+    kind: MemberKind,
     #[schema(value_type = String)]
     role: Role,
+    /// Of a service account always.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    name: Option<PersonName>,
+    name: Option<MemberName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Email)]
     email: Option<EmailAddress>,
 }
 
-impl MemberView {
-    pub const fn unnamed(account: AccountId, role: Role) -> Self {
-        Self { account_id: account.0, role, name: None, email: None }
+/// Who acts as a member.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberKind {
+    Person,
+    ServiceAccount,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum MemberName {
+    Person(PersonName),
+    ServiceAccount(Label),
+}
+
+impl MemberName {
+    fn expose(&self) -> &str {
+        match self {
+            Self::Person(name) => name.expose(),
+            Self::ServiceAccount(name) => name.expose(),
+        }
     }
+}
+
+impl MemberView {
+    /// Without a name.
+    pub(super) fn unnamed(of: &LiveWorkspace, account: AccountId, role: Role) -> Self {
+        let is_service_account = of.service_accounts.contains_key(&account);
+        let kind = if is_service_account { MemberKind::ServiceAccount } else { MemberKind::Person };
+        Self { account_id: account.0, kind, role, name: None, email: None }
+    }
+}
+
+/// A member as whoever belongs to the workspace may see it: people without their names.
+pub(super) async fn view(
+    api: &Api,
+    workspace: WorkspaceId,
+    live: &LiveWorkspace,
+    account: AccountId,
+) -> Result<MemberView, Problem> {
+    let mut view = MemberView::unnamed(live, account, live.role(account)?);
+    name_service_accounts(api, workspace, live, std::slice::from_mut(&mut view)).await?;
+    Ok(view)
+}
+
+/// Those that have no name yet: it is the workspace's, and no person's.
+async fn name_service_accounts(
+    api: &Api,
+    workspace: WorkspaceId,
+    live: &LiveWorkspace,
+    views: &mut [MemberView],
+) -> Result<(), Problem> {
+    let sealed = Unsealer::of_workspace(&api.app.keyring.sealer, workspace);
+    for view in views.iter_mut().filter(|view| view.name.is_none()) {
+        if let Some(of) = live.service_accounts.get(&AccountId(view.account_id)) {
+            let name = sealed.required::<ServiceAccountName>(&of.name).await?;
+            view.name = Some(MemberName::ServiceAccount(name));
+        }
+    }
+    Ok(())
 }
 
 /// Who belongs to the workspace, or did at a time; what a role may do is in `/v1/roles`. In the order of names with
@@ -117,7 +184,7 @@ async fn list(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let (Query(listing), api): (_, &Api) = (query, &api);
-    let MemberFilter { as_of, names, purpose, role } = listing.filter;
+    let MemberFilter { as_of, names, purpose, role, kind } = listing.filter;
     let by_name = listing.order == Order::Name;
     if by_name && !names {
         let detail = "names are sorted where they are shown: add names=true";
@@ -131,34 +198,45 @@ async fn list(
     let (executor, of) = (&api.app.executor, member.workspace);
     let mut version = workspace.version;
     let today = members_of(&workspace.state);
-    let members = match as_of {
-        Some(at) => {
-            let until = Until::Time(at);
-            members_of(&executor.load_until::<Workspace>(of.into(), of.0, until).await?.state)
-        }
-        None => today.clone(),
+    let state = match as_of {
+        Some(at) => executor.load_until::<Workspace>(of.into(), of.0, Until::Time(at)).await?.state,
+        None => workspace.state,
     };
-    let members = members.into_iter().filter(|(_, has)| role.is_none_or(|role| role == *has));
+    let mut all = Vec::new();
+    if let Some(live) = state.live() {
+        for account in live.members.keys().chain(live.service_accounts.keys()) {
+            all.push(MemberView::unnamed(live, *account, live.role(*account)?));
+        }
+    }
+    all.retain(|view| role.is_none_or(|role| role == view.role));
+    all.retain(|view| kind.is_none_or(|kind| kind == view.kind));
     // Whoever has left is nobody's business any more.
     let is_shown = |account: &AccountId| today.contains_key(account);
     let placed = match opens.filter(|_| by_name) {
-        Some(purpose) => placed_by_name(api, purpose, members.collect(), is_shown).await?,
-        None => members.map(|(account, role)| (by_role(account, role), (account, role))).collect(),
+        Some(purpose) => {
+            if let Some(live) = state.live() {
+                name_service_accounts(api, of, live, &mut all).await?;
+            }
+            placed_by_name(api, purpose, all, is_shown).await?
+        }
+        None => all.into_iter().map(|view| (by_role(&view), view)).collect(),
     };
-    let page = page.of_all(placed).await?;
-    let views = page.items.iter().map(|(account, role)| MemberView::unnamed(*account, *role));
-    let mut items: Vec<MemberView> = views.collect();
+    let Page { mut items, next } = page.of_all(placed).await?;
+    if let Some(live) = state.live() {
+        name_service_accounts(api, of, live, &mut items).await?;
+    }
     if let Some(purpose) = opens {
-        let accounts = page.items.iter().map(|(account, _)| *account).filter(is_shown);
+        let accounts = items.iter().map(|view| AccountId(view.account_id)).filter(is_shown);
         let accounts: Vec<AccountId> = accounts.collect();
         version = record(api, &member, &caller, purpose, accounts.len()).await?;
         let mut people = opened_people(api, purpose, &accounts).await?;
         for view in &mut items {
-            let opened = people.remove(&AccountId(view.account_id));
-            (view.name, view.email) = opened.unwrap_or_default();
+            if let Some((name, email)) = people.remove(&AccountId(view.account_id)) {
+                (view.name, view.email) = (name.map(MemberName::Person), email);
+            }
         }
     }
-    let view = Members { as_of, items, next: page.next };
+    let view = Members { as_of, items, next };
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(version))).json(view))
 }
 
@@ -167,29 +245,30 @@ fn members_of(workspace: &Workspace) -> BTreeMap<AccountId, Role> {
 }
 
 /// Owners come first.
-fn by_role(account: AccountId, role: Role) -> Place {
-    let rank = Role::ALL.iter().take_while(|of| **of != role).count();
-    Place::by_number(i64::try_from(rank).unwrap_or_default(), account.0)
+fn by_role(view: &MemberView) -> Place {
+    let rank = Role::ALL.iter().take_while(|role| **role != view.role).count();
+    Place::by_number(i64::try_from(rank).unwrap_or_default(), view.account_id)
 }
 
-/// All names are opened to sort by them, and not shown.
+/// All names are opened to sort by them, and those of people are not shown yet.
 async fn placed_by_name(
     api: &Api,
     purpose: Purpose,
-    members: Vec<(AccountId, Role)>,
+    views: Vec<MemberView>,
     is_shown: impl Fn(&AccountId) -> bool,
-) -> Result<Vec<(Place, (AccountId, Role))>, Problem> {
-    let accounts = members.iter().map(|(account, _)| *account).filter(is_shown);
+) -> Result<Vec<(Place, MemberView)>, Problem> {
+    let accounts = views.iter().map(|view| AccountId(view.account_id)).filter(is_shown);
     let rows = rows_of(api, &accounts.collect::<Vec<_>>()).await?;
     let names = open_all(&rows, |row| async move {
         Ok((row.account_id, opened_name(api, purpose, row).await?))
     });
     let names: BTreeMap<AccountId, Option<PersonName>> = names.await?.into_iter().collect();
-    let place = |account: AccountId| {
-        let name = names.get(&account).and_then(Option::as_ref);
-        Place::by_name(name.map_or("", PersonName::expose), account.0)
+    let place = |view: &MemberView| {
+        let person = names.get(&AccountId(view.account_id)).and_then(Option::as_ref);
+        let name = person.map(PersonName::expose).or(view.name.as_ref().map(MemberName::expose));
+        Place::by_name(name.unwrap_or_default(), view.account_id)
     };
-    Ok(members.into_iter().map(|(account, role)| (place(account), (account, role))).collect())
+    Ok(views.into_iter().map(|view| (place(&view), view)).collect())
 }
 
 fn no_purpose() -> Problem {

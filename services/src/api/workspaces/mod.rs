@@ -1,6 +1,7 @@
 //! Workspaces, and who belongs to them.
 
 pub mod acceptance;
+pub mod api_token;
 pub mod api_tokens;
 pub mod deletion;
 pub mod invitations;
@@ -9,6 +10,7 @@ pub mod list;
 pub mod member;
 pub mod members;
 pub mod roles;
+pub mod service_accounts;
 pub mod succession;
 pub mod workspace;
 
@@ -20,10 +22,12 @@ pub fn routes(routes: &mut Routes) {
     members::routes(routes);
     member::routes(routes);
     roles::routes(routes);
+    service_accounts::routes(routes);
     invitations::routes(routes);
     acceptance::routes(routes);
     invited::routes(routes);
     api_tokens::routes(routes);
+    api_token::routes(routes);
     deletion::routes(routes);
     succession::routes(routes);
 }

@@ -107,6 +107,7 @@ pub struct WorkspaceView {
     /// The caller's role.
     #[schema(value_type = String)]
     role: Role,
+    /// How many people belong to it.
     members: usize,
     /// Whether nobody owns it: nothing begins in it.
     restricted: bool,

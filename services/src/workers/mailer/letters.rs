@@ -26,6 +26,8 @@ pub(super) const fn link_of(kind: MailKind) -> Option<(LinkPurpose, &'static str
         | MailKind::HostKeyMismatched
         | MailKind::NewSignIn
         | MailKind::ApiTokenIssued
+        | MailKind::ApiTokenRotated
+        | MailKind::ServiceTokenIssued
         | MailKind::RoleChanged
         | MailKind::MemberRemoved
         | MailKind::OwnershipReceived
@@ -127,6 +129,25 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
                  It acts for you until {until}.\n\n\
                  If it was not you, somebody knows your password: choose a new one at once. That ends \
                  the token, unless you keep your API tokens."
+            ),
+        ),
+        MailKind::ApiTokenRotated => (
+            "An API token has another secret",
+            format!(
+                "you, or somebody who is signed in as you, gave an API token in the workspace {link} another \
+                 secret. It acts for you until {until}; the secret that it had works for an hour more at most.\n\n\
+                 If it was not you, somebody knows your password: choose a new one at once. That ends \
+                 the token, unless you keep your API tokens."
+            ),
+        ),
+        MailKind::ServiceTokenIssued => (
+            "An API token of a service account was issued",
+            format!(
+                "you, or somebody who is signed in as you, issued an API token of a service account of the \
+                 workspace {link}, or gave it another secret. It works until {until}, whatever becomes of your \
+                 account.\n\n\
+                 If it was not you, somebody knows your password: choose a new one at once, and then revoke \
+                 the token in the workspace."
             ),
         ),
         MailKind::RoleChanged => (

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::Account;
 use domain::privacy::Sealed;
 use domain::workspace::{Role, Workspace, WorkspaceEvent};
-use domain::{AccountId, ServerId, WorkspaceId};
+use domain::{AccountId, ApiTokenId, ServerId, WorkspaceId};
 use infra::event_store::{Executor, LoadError, Until};
 use infra::log::{Recorded, WorkerError};
 use infra::outbox::{MailKind, MailReference, MailRequest};
@@ -49,8 +49,11 @@ pub(super) async fn of_workspace(
         }
         WorkspaceEvent::RoleChanged { account, .. } => (MailKind::RoleChanged, None, one(account)),
         WorkspaceEvent::MemberRemoved { account } => (MailKind::MemberRemoved, None, one(account)),
-        WorkspaceEvent::ApiTokenIssued { account, expires_at, .. } => {
-            (MailKind::ApiTokenIssued, Some(expires_at), one(account))
+        WorkspaceEvent::ApiTokenIssued { token, .. } => {
+            return of_token(executor, event, token, MailKind::ApiTokenIssued).await;
+        }
+        WorkspaceEvent::ApiTokenRotated { token, .. } => {
+            return of_token(executor, event, token, MailKind::ApiTokenRotated).await;
         }
         WorkspaceEvent::SuccessionAgreed { .. } => {
             let owners = members(&as_it_was(executor, event).await?, |role| role == Role::Owner);
@@ -95,6 +98,25 @@ async fn owned(
         mails.extend(requests(executor, event, &others_own, others).await?);
     }
     Ok(mails)
+}
+
+/// Of a token, whom it acts for; of one of a service account, who issued or rotated it.
+async fn of_token(
+    executor: &Executor,
+    event: &Recorded,
+    token: ApiTokenId,
+    kind: MailKind,
+) -> Result<Vec<MailRequest>, WorkerError> {
+    let then = as_it_was(executor, event).await?;
+    let Some(live) = then.live() else { return Ok(vec![]) };
+    let Some(token) = live.tokens.get(&token) else { return Ok(vec![]) };
+    let (kind, to) = if live.service_accounts.contains_key(&token.account) {
+        let by = event.actor().map(|actor| AccountId(actor.0));
+        (MailKind::ServiceTokenIssued, by.into_iter().collect())
+    } else {
+        (kind, one(token.account))
+    };
+    requests(executor, event, &about_it(event, kind, Some(token.expires_at)), to).await
 }
 
 fn about_it(event: &Recorded, kind: MailKind, until: Option<DateTime<Utc>>) -> Notice {

@@ -80,6 +80,7 @@ impl Worker for Mailer {
             "workspace.role_changed",
             "workspace.member_removed",
             "workspace.api_token_issued",
+            "workspace.api_token_rotated",
             "workspace.succession_agreed",
             "workspace.restricted",
             "workspace.deletion_requested",

@@ -194,6 +194,30 @@ async fn what_acts_for_an_erased_person_ends_also_where_the_workspace_is_being_d
     assert!(found.is_empty(), "nothing is left to do");
 }
 
+/// Nobody is left who could revoke them.
+#[tokio::test]
+async fn the_tokens_of_service_accounts_end_with_the_last_person_of_a_workspace_that_is_being_deleted()
+ {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await.account;
+    let workspace = founded(&app, ada).await;
+    let secret = super::holdings::issue_for_service_account(&app, ada, workspace).await;
+    react(&app, &WorkspaceRows::new(&app)).await.unwrap();
+    let (now, due) = (app.clock.now(), app.clock.now() + TimeDelta::days(7));
+    order(&app, workspace, WorkspaceCommand::RequestDeletion { by: ada, now, due }).await;
+    project(&app).await;
+    assert!(app.api_tokens.find(&secret).await.unwrap().is_some());
+    raise_fence(&app, SubjectKind::Account, ada.into()).await.unwrap();
+
+    remove_departed(app.clone()).await.unwrap();
+
+    let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await.unwrap();
+    assert!(loaded.state.live().unwrap().tokens.is_empty());
+    react(&app, &WorkspaceRows::new(&app)).await.unwrap();
+    assert_eq!(app.api_tokens.find(&secret).await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn the_first_heir_who_stays_inherits_and_where_there_is_none_nobody_does() {
     let harness = Harness::new().await;

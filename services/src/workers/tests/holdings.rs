@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use domain::account::{AccountEvent, Holding};
 use domain::privacy::{Label, Sealed};
-use domain::workspace::{Right, Workspace, WorkspaceCommand};
+use domain::workspace::{Right, Role, Workspace, WorkspaceCommand};
 use domain::{ApiTokenId, Event, SealedId, WorkspaceId};
 use infra::api_tokens::{ApiTokens, NewApiToken};
 use infra::log::Reader;
@@ -59,7 +59,7 @@ async fn order(app: &App, workspace: WorkspaceId, command: WorkspaceCommand) {
 }
 
 /// As a request does it: on the account's version of now, in the log and then as a row.
-pub(super) async fn issue(
+pub(crate) async fn issue(
     app: &App,
     account: AccountId,
     workspace: WorkspaceId,
@@ -68,7 +68,8 @@ pub(super) async fn issue(
     let (token, now) = (ApiTokenId(app.ids.uuid()), app.clock.now());
     let expires_at = now + TimeDelta::days(30);
     let rights = vec![Right::ReadRuns];
-    let issues = WorkspaceCommand::IssueApiToken { by: account, token, rights, now, expires_at };
+    let by = account;
+    let issues = WorkspaceCommand::IssueApiToken { by, account, token, rights, now, expires_at };
     order(app, workspace, issues).await;
     let drawn = ApiTokens::draw_token().unwrap();
     let name = Sealed { id: SealedId(app.ids.uuid()), envelope: vec![1] };
@@ -76,6 +77,27 @@ pub(super) async fn issue(
     let row = NewApiToken { token, workspace, account, account_version, name, expires_at };
     app.api_tokens.insert(&row, drawn.hash).await.unwrap();
     (token, drawn.secret.expose_secret().to_owned())
+}
+
+/// In a workspace of `by`'s: a service account, and a token of it.
+pub(super) async fn issue_for_service_account(
+    app: &App,
+    by: AccountId,
+    workspace: WorkspaceId,
+) -> String {
+    let (account, now) = (AccountId(app.ids.uuid()), app.clock.now());
+    let name = Personal::Clear(Label::parse("deploys").unwrap());
+    let role = Role::Viewer;
+    order(app, workspace, WorkspaceCommand::CreateServiceAccount { by, account, name, role }).await;
+    let (token, expires_at) = (ApiTokenId(app.ids.uuid()), now + TimeDelta::days(30));
+    let rights = vec![Right::ReadRuns];
+    let issues = WorkspaceCommand::IssueApiToken { by, account, token, rights, now, expires_at };
+    order(app, workspace, issues).await;
+    let drawn = ApiTokens::draw_token().unwrap();
+    let name = Sealed { id: SealedId(app.ids.uuid()), envelope: vec![1] };
+    let row = NewApiToken { token, workspace, account, account_version: 0, name, expires_at };
+    app.api_tokens.insert(&row, drawn.hash).await.unwrap();
+    drawn.secret.expose_secret().to_owned()
 }
 
 async fn works(app: &App, secret: &str) -> bool {

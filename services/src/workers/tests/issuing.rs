@@ -22,7 +22,8 @@ async fn issue(
     let name = Sealed { id: SealedId(app.ids.uuid()), envelope: vec![1] };
     let expires_at = app.clock.now() + TimeDelta::days(1);
     let rights = vec![right];
-    IssueToken { workspace, account, token, name, rights, expires_at, secrets }
+    let by = account;
+    IssueToken { workspace, by, account, token, name, rights, expires_at, secrets }
         .execute(app, request)
         .await
 }
@@ -84,8 +85,9 @@ async fn a_row_whose_event_was_never_appended_is_swept_and_one_with_its_event_is
     let Issuing { harness, app, of, asks } = given().await;
     issue(&app, of, &asks, (Right::ReadRuns, secrets())).await.unwrap();
     let orphan = "insert into working.api_tokens
-        select gen_random_uuid(), sha256(token_hash), workspace_id, account_id, name, issued_at,
-            expires_at, null, account_version, null, false from working.api_tokens";
+        (token_id, workspace_id, account_id, name, issued_at, expires_at, account_version, named)
+        select gen_random_uuid(), workspace_id, account_id, name, issued_at, expires_at, account_version, false
+        from working.api_tokens";
     assert_eq!(app.pool.get().await.unwrap().execute(orphan, &[]).await.unwrap(), 1);
 
     sweep_unnamed_tokens(&app).await;

@@ -22,6 +22,7 @@ mod preparing;
 mod refused;
 mod restoring;
 mod resumed_runs;
+mod rotating;
 mod seating;
 mod server_keys;
 mod signed_out;
@@ -75,6 +76,8 @@ use tempfile::TempDir;
 use test_support::{Databases, LIMIT, databases};
 use tokio::sync::watch;
 use uuid::Uuid;
+
+pub(crate) use holdings::issue;
 
 use super::session_closer::SessionCloser;
 use crate::config::{Config, Layers};

@@ -2,7 +2,7 @@
 
 use domain::privacy::Label;
 use domain::workspace::{Hastening, Right, Role, Workspace, WorkspaceCommand};
-use domain::{ApiTokenId, InvitationId, WorkspaceId};
+use domain::{ApiTokenId, ApiTokenSecretId, InvitationId, WorkspaceId};
 
 use super::super::mailer::{Mailer, send_due};
 use super::*;
@@ -74,7 +74,22 @@ async fn members_are_told_of_roles_removals_tokens_and_the_end_of_the_workspace(
     let (week, by) = (now + TimeDelta::days(7), ada);
     let raises = |member| WorkspaceCommand::ChangeRole { by: ada, member, role: Role::Admin };
     let (token, rights) = (ApiTokenId(app.ids.uuid()), vec![Right::ReadRuns]);
-    let issues = WorkspaceCommand::IssueApiToken { by: eve, token, rights, now, expires_at: week };
+    let issues = WorkspaceCommand::IssueApiToken {
+        by: eve,
+        account: eve,
+        token,
+        rights,
+        now,
+        expires_at: week,
+    };
+    let rotates = WorkspaceCommand::RotateApiToken {
+        by: eve,
+        token,
+        secret: ApiTokenSecretId(app.ids.uuid()),
+        now,
+        overlap: TimeDelta::zero(),
+        expires_at: None,
+    };
     let removes = WorkspaceCommand::RemoveMember { by, member: eve, now };
     let requests =
         WorkspaceCommand::RequestDeletion { by, now, due: week, requested_before: vec![] };
@@ -88,6 +103,7 @@ async fn members_are_told_of_roles_removals_tokens_and_the_end_of_the_workspace(
         (raises(stranger), "role_changed", vec![]),
         (raises(eve), "role_changed", vec![eve]),
         (issues, "api_token_issued", vec![eve]),
+        (rotates, "api_token_rotated", vec![eve]),
         (removes, "member_removed", vec![eve]),
         (requests, "workspace_deletion_requested", vec![ada, bob]),
         (hastens, "workspace_deletion_hastened", vec![ada, bob]),

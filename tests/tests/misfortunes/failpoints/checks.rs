@@ -14,7 +14,7 @@ use uuid::Uuid;
 const SETTLED_WITHIN: Duration = Duration::from_mins(2);
 
 /// Of each there is none once everything that was begun has come to its end.
-const FAULTS_OF_LOG: [(&str, &str); 11] = [
+const FAULTS_OF_LOG: [(&str, &str); 12] = [
     (
         "mails that are not sent",
         "select count(*) from working.outbox where state in ('queued', 'sending')",
@@ -27,6 +27,7 @@ const FAULTS_OF_LOG: [(&str, &str); 11] = [
     ("passwords that differ from the log", include_str!("count_differing_credentials.sql")),
     ("server keys that differ from the log", include_str!("count_differing_server_keys.sql")),
     ("API tokens that the log does not have", include_str!("count_unissued_api_tokens.sql")),
+    ("secrets of API tokens that differ", include_str!("count_differing_secrets.sql")),
     (
         "positions that are missing",
         // The last ones are missing where a reader is further than the log.

@@ -15,7 +15,7 @@ use super::sent::{Sent, are_in_log};
 const WITHOUT_TRIGGERS: &str = "set local session_replication_role = replica;";
 
 /// What is planted in the log's database, and what is said about it.
-const IN_LOG: [(&str, &str); 16] = [
+const IN_LOG: [(&str, &str); 17] = [
     ("update working.outbox set state = 'queued'", "mails that are not sent"),
     (
         "insert into working.closings select session_id, account_id, 'idle', null, now()
@@ -53,9 +53,15 @@ const IN_LOG: [(&str, &str); 16] = [
         "server keys that differ",
     ),
     (
-        "insert into working.api_tokens values (gen_random_uuid(), sha256(''), gen_random_uuid(),
-            gen_random_uuid(), '', now(), now(), null, 1)",
+        "insert into working.api_tokens
+            (token_id, workspace_id, account_id, name, issued_at, expires_at, account_version)
+            values (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '', now(), now(), 1)",
         "API tokens that the log does not have",
+    ),
+    (
+        "insert into working.api_token_secrets
+            values (gen_random_uuid(), gen_random_uuid(), sha256(''), now())",
+        "secrets of API tokens that differ",
     ),
     ("delete from event_log.events where position = 1", "positions that are missing"),
     (

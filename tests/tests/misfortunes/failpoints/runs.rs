@@ -198,8 +198,32 @@ async fn issue_token(
         let bearer = node.client().bearing(&answers[0].field("/token"));
         bearer.get(&harness.path("runs")).await.expect(200);
         let token = harness.path(&format!("api-tokens/{}", answers[0].field("/token_id")));
+        node = rotate_token(report, harness, node, (&token, &bearer)).await;
         harness.ada.at(node.api()).delete(&token).await.expect(204);
-        bearer.get(&harness.path("runs")).await.expect(401);
+        bearer.at(node.api()).get(&harness.path("runs")).await.expect(401);
+    }
+    node
+}
+
+/// The former secret works on, and whoever asks again gets a new one that works.
+async fn rotate_token(
+    report: &mut Report,
+    harness: &RunHarness,
+    mut node: TestServer,
+    (token, former): (&str, &Client),
+) -> TestServer {
+    for (failpoint, minutes) in [("api_token.secret_stored", 60), ("api_token.rotated", 0)] {
+        let body = json!({ "overlap_minutes": minutes });
+        let request = Request::post(&harness.ada, &format!("{token}/rotate"), body).or(&[200]);
+        let requests = vec![request.appends("workspace.api_token_rotated")];
+        let events = &[("workspace.api_token_rotated", 1)];
+        let kill = Kill { failpoint, requests, settings: &[], events };
+        let answers;
+        (node, answers) = report.kill(&harness.installation, node, kill).await;
+        let bearer = node.client().bearing(&answers[0].field("/token"));
+        bearer.get(&harness.path("runs")).await.expect(200);
+        let status = if minutes > 0 { 200 } else { 401 };
+        former.at(node.api()).get(&harness.path("runs")).await.expect(status);
     }
     node
 }

@@ -87,6 +87,7 @@ impl Team {
             WorkspaceCommand::AcceptInvitation { by: bob, invitation, now },
             WorkspaceCommand::IssueApiToken {
                 by: bob,
+                account: bob,
                 token,
                 rights: rights.to_vec(),
                 now,
@@ -149,7 +150,11 @@ impl Team {
     /// A request of Bob's, in person or by token, as `Member::request` makes it.
     fn request(&self, what: Revocation, action: WorkspaceAction) -> Request {
         let by_token = matches!(what, Revocation::Token);
-        let by = if by_token { Actor::Token(self.token) } else { Actor::Member(self.bob) };
+        let by = if by_token {
+            Actor::Token(self.token, self.token.into())
+        } else {
+            Actor::Member(self.bob)
+        };
         let acts = WorkspaceCommand::Act { by, action: Some(action), also: None, now: now() };
         let (of, session) = (self.workspace, self.session.0);
         let mut guards = vec![Guard::new::<Workspace>(of.into(), of.0, acts)];

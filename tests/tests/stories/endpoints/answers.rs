@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tests::{Answer, Harness, Installation, RunHarness};
 
 use super::operation::{Operation, document, filled, fresh, operations};
+use super::tenant::issue_token;
 
 const WORKSPACE: &str = "/v1/workspaces/{workspace_id}";
 
@@ -31,6 +32,7 @@ fn bodies(given: &RunHarness) -> Vec<(String, Value)> {
         ("POST /v1/sessions".to_owned(), sign_in),
         ("POST /v1/workspaces".to_owned(), json!({ "name": "Looms" })),
         (below("invitations"), json!({ "email": "eve@example.org", "role": "viewer" })),
+        (below("service-accounts"), json!({ "name": "deploys", "role": "operator" })),
         (
             below("api-tokens"),
             json!({ "name": "ci", "scopes": ["runs:read"], "expires_at": until }),
@@ -116,11 +118,13 @@ async fn changes(
     let body = json!({ "name": "web", "steps": steps });
     let made = harness.ada.post(&format!("{server}/deployments"), &body).await.expect(201);
     let deployment = made.header("location").unwrap().to_owned();
+    let (token, _) = issue_token(&harness.ada, &harness.path, &["runs:read"]).await;
     let replaced = json!({ "name": "other", "steps": steps });
     vec![
         ("PATCH", "/v1/me".to_owned(), json!({ "name": "Ada King", "username": null })),
         ("PATCH", harness.path.clone(), json!({ "name": "Mills" })),
         ("PUT", harness.at(&format!("members/{member}")), json!({ "role": "admin" })),
+        ("PATCH", harness.at(&format!("api-tokens/{token}")), json!({ "name": "deploys" })),
         ("PATCH", server.to_owned(), json!({ "name": "db" })),
         ("PUT", deployment, replaced),
     ]

@@ -229,7 +229,8 @@ async fn lists_are_sorted_by_name_and_filtered_by_what_their_users_know() {
     names(&bob, "/v1/workspaces?role=viewer", &["Engines"]).await;
 
     let viewers = ada.get(&harness.at("members?role=viewer")).await.expect(200).json();
-    assert_eq!(viewers["items"], json!([{ "account_id": bob.account().await, "role": "viewer" }]));
+    let of_bob = json!({ "account_id": bob.account().await, "kind": "person", "role": "viewer" });
+    assert_eq!(viewers["items"], json!([of_bob]));
     let nameless = ada.get(&harness.at("members?order=name")).await.expect(400);
     assert_eq!(nameless.field("/errors/0/parameter"), "order");
     for (path, parameter) in [
@@ -239,6 +240,7 @@ async fn lists_are_sorted_by_name_and_filtered_by_what_their_users_know() {
         ("runs?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "to"),
         ("runs?requester_id=ada", "requester_id"),
         ("invitations?role=king", "role"),
+        ("members?kind=cat", "kind"),
     ] {
         let refused = ada.get(&harness.at(path)).await.expect(400);
         assert_eq!(refused.field("/errors/0/parameter"), parameter, "{path}");

@@ -10,7 +10,7 @@ use tests::{Answer, Client, Harness, Installation, Person, Sshd};
 use uuid::Uuid;
 
 use super::operation::{Operation, document, operations};
-use super::tenant::Things;
+use super::tenant::{Things, issue_token};
 
 /// Whoever owns it cannot inherit it, and nobody is made its owner while somebody is.
 const AGREES: &str = "PUT /v1/workspaces/{workspace_id}/succession";
@@ -25,6 +25,7 @@ fn bodies(ada: &Person, sshd: &Sshd, member: &str) -> Vec<(&'static str, Value)>
     vec![
         ("PATCH /v1/workspaces/{workspace_id}", json!({ "name": "Looms" })),
         ("PUT /v1/workspaces/{workspace_id}/members/{account_id}", json!({ "role": "viewer" })),
+        ("PATCH /v1/workspaces/{workspace_id}/api-tokens/{token_id}", json!({ "name": "other" })),
         (
             "POST /v1/workspaces/{workspace_id}/servers/{server_id}/host-key/approve",
             json!({ "fingerprint": fingerprint, "password": ada.password }),
@@ -85,7 +86,9 @@ impl Fixture {
         harness.check_server(&server).await;
         let body = json!({ "name": "web", "steps": [{ "name": "one", "command": "true" }] });
         let created = harness.ada.post(&format!("{server}/deployments"), body).await.expect(201);
+        let (token, _) = issue_token(&harness.ada, &harness.path, &["runs:read"]).await;
         let things = Things::from([
+            ("token_id", token),
             ("workspace_id", harness.workspace_id().to_owned()),
             ("account_id", member),
             ("server_id", server.rsplit('/').next().unwrap().to_owned()),

@@ -12,6 +12,7 @@ const NEVER: &str = "\"999999\"";
 
 const NEEDS_AN_ADDRESS: &[&str] = &[
     "POST /v1/workspaces/{workspace_id}/invitations",
+    "POST /v1/workspaces/{workspace_id}/service-accounts",
     "POST /v1/workspaces/{workspace_id}/servers",
     "PUT /v1/workspaces/{workspace_id}/servers/{server_id}/address",
     "POST /v1/workspaces/{workspace_id}/servers/{server_id}/check",

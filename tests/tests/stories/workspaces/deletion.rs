@@ -233,7 +233,8 @@ async fn whoever_alone_owns_what_others_use_is_not_erased_before_somebody_else_d
     ada.erase(&harness.ada).await;
     until("she belongs to it no more", async || {
         let members = bob.get(&harness.at("members")).await.expect(200).json();
-        (members["items"] == json!([{ "account_id": bob_id, "role": "owner" }])).then_some(())
+        (members["items"] == json!([{ "account_id": bob_id, "kind": "person", "role": "owner" }]))
+            .then_some(())
     })
     .await;
     let log = harness.installation.log().await;

@@ -16,7 +16,7 @@ async fn names_are_opened_for_a_purpose_only_and_that_is_recorded() {
     let id = harness.ada.account().await;
 
     let plain = harness.ada.get(&harness.at("members")).await.expect(200).json();
-    assert_eq!(plain["items"], json!([{ "account_id": id, "role": "owner" }]));
+    assert_eq!(plain["items"], json!([{ "account_id": id, "kind": "person", "role": "owner" }]));
     let without = harness.ada.get(&harness.at("members?names=true")).await.expect(400);
     assert_eq!(without.field("/errors/0/parameter"), "purpose");
     harness.ada.get(&harness.at("members?names=true&purpose=product_news")).await.expect(400);
@@ -175,7 +175,7 @@ async fn names_of_those_who_left_are_not_opened_for_a_time_at_which_they_belonge
     let items = listed["items"].as_array().unwrap();
     let of = |id: &str| items.iter().find(|item| item["account_id"] == *id).unwrap();
     assert_eq!(items.len(), 3);
-    assert_eq!(of(&bob_id), &json!({ "account_id": bob_id, "role": "viewer" }));
+    assert_eq!(of(&bob_id), &json!({ "account_id": bob_id, "kind": "person", "role": "viewer" }));
     assert_eq!(of(&eve_id)["email"], "eve@example.org");
     let opened = &harness.events("workspace.member_names_opened").await[0];
     assert_eq!(opened["count"], 2, "{opened}");

@@ -6,6 +6,8 @@ mod invitations;
 mod invited;
 mod leaving;
 mod members;
+mod rotation;
+mod service_accounts;
 mod succession;
 pub mod tokens;
 mod trail;

@@ -1,5 +1,6 @@
 //! Two calls of a command, and calls that a crash or another change comes between.
 
+mod secrets;
 mod tokens;
 
 use chrono::TimeDelta;

@@ -52,10 +52,11 @@ impl Issuing {
         let written = new.write(NewRow { row: row.clone(), hash: secret.hash }).await.unwrap();
         self.harness.clock.advance(TimeDelta::minutes(11));
         sweep_unnamed_tokens(app).await;
-        assert_eq!(app.api_tokens.hash_of(row.token).await.unwrap(), None, "it is swept");
-        let (by, token) = (row.account, row.token);
+        assert_eq!(app.api_tokens.kept(row.token.into()).await.unwrap(), None, "it is swept");
+        let (by, account, token) = (row.account, row.account, row.token);
         let (now, expires_at, rights) = (app.clock.now(), row.expires_at, vec![Right::ReadRuns]);
-        let issues = WorkspaceCommand::IssueApiToken { by, token, rights, now, expires_at };
+        let issues =
+            WorkspaceCommand::IssueApiToken { by, account, token, rights, now, expires_at };
         let step = Step::new::<Workspace>(row.workspace.0, issues);
         let receipt = app.executor.execute(request, &[step]).await.unwrap();
         (written, receipt)

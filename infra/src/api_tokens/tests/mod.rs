@@ -1,3 +1,5 @@
+mod secrets;
+
 use domain::SealedId;
 use secrecy::ExposeSecret;
 
@@ -18,6 +20,10 @@ fn issued(clock: &Clock, workspace: WorkspaceId) -> NewApiToken {
     }
 }
 
+async fn kept(tokens: &ApiTokens, token: ApiTokenId) -> Option<TokenHash> {
+    tokens.kept(token.into()).await.unwrap().map(|kept| kept.hash)
+}
+
 #[tokio::test]
 async fn a_token_is_found_until_it_expires_or_is_removed() {
     let databases = databases().await.unwrap();
@@ -30,11 +36,14 @@ async fn a_token_is_found_until_it_expires_or_is_removed() {
 
     tokens.insert(&one, first.hash).await.unwrap();
     tokens.insert(&one, second.hash).await.unwrap();
-    assert_eq!(tokens.hash_of(one.token).await.unwrap(), Some(first.hash), "it keeps its hash");
+    assert_eq!(kept(&tokens, one.token).await, Some(first.hash), "it keeps its hash");
     tokens.insert(&other, second.hash).await.unwrap();
 
     let find = async |token: &BearerToken| tokens.find(token.secret.expose_secret()).await.unwrap();
-    assert_eq!(find(&first).await, Some(ApiTokenRow { token: one.token, workspace }));
+    assert_eq!(
+        find(&first).await,
+        Some(ApiTokenRow { token: one.token, secret: one.token.into(), workspace })
+    );
     assert_eq!(tokens.find("lw_nothing").await.unwrap(), None);
     assert_eq!(tokens.of_workspace(workspace).await.unwrap().len(), 2);
     assert!(tokens.delete(other.token).await.unwrap());
@@ -57,7 +66,7 @@ async fn a_token_of_an_erased_workspace_gets_no_row() {
     let drawn = ApiTokens::draw_token().unwrap();
     tokens.insert(&one, drawn.hash).await.unwrap();
 
-    assert_eq!(tokens.hash_of(one.token).await.unwrap(), None);
+    assert_eq!(kept(&tokens, one.token).await, None);
     assert_eq!(tokens.find(drawn.secret.expose_secret()).await.unwrap(), None);
 }
 
@@ -117,7 +126,8 @@ async fn what_ends_the_tokens_of_an_account_spares_those_of_others_and_those_iss
     }
 
     let ended = tokens.ended(old.account).await.unwrap();
-    assert_eq!(ended, [ApiTokenRow { token: old.token, workspace }]);
+    assert_eq!(ended, [EndedOfAccount { token: old.token, workspace }]);
+    assert!(tokens.kept(old.token.into()).await.unwrap().unwrap().is_ended);
     let kept = tokens.of_account(old.account).await.unwrap();
     assert_eq!(kept.iter().map(|kept| kept.token).collect::<Vec<_>>(), [newer.token]);
     assert!(tokens.delete(old.token).await.unwrap());
@@ -148,6 +158,6 @@ async fn a_row_is_taken_back_as_it_was_written_and_not_once_it_is_named() {
     tokens.insert(&one, hash).await.unwrap();
 
     assert_eq!(unnamed().await, []);
-    assert_eq!(tokens.hash_of(one.token).await.unwrap(), Some(hash));
+    assert_eq!(kept(&tokens, one.token).await, Some(hash));
     assert_eq!(tokens.of_workspace(one.workspace).await.unwrap()[0].issued_at, again);
 }
