@@ -40,12 +40,14 @@ impl Pgbench {
         let Host::Unix(socket) = &self.database.get_hosts()[0] else {
             panic!("a private server has a socket")
         };
+        // Its time begins before its connections are open: some ten milliseconds for each.
+        let seconds = time.as_secs() + u64::try_from(clients).unwrap() / 100;
         let mut pgbench = Command::new(binaries::find(None).unwrap().join("pgbench"));
         pgbench
             .args(["--no-vacuum", "--protocol=prepared", "--host", &socket.display().to_string()])
             .args(["--username", self.database.get_user().unwrap()])
             .args(["--client", &clients.to_string(), "--jobs", &clients.min(2).to_string()])
-            .args(["--time", &time.as_secs().to_string()])
+            .args(["--time", &seconds.to_string()])
             .arg("--file")
             .arg(&self.script)
             .arg(self.database.get_dbname().unwrap());
