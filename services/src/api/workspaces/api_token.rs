@@ -108,7 +108,7 @@ async fn rename(
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     // The log does not have the name: where this fails, the same request again does it.
     api.app.api_tokens.rename(token, &name, receipt.version()).await?;
-    Ok(shown_if_read(StatusCode::OK, &receipt, read(&api, workspace, token).await))
+    Ok(shown_if_read(StatusCode::OK, &receipt, read(&api, workspace, token)).await)
 }
 
 #[derive(ToSchema)]

@@ -72,5 +72,5 @@ async fn create(
     let step = Step::new::<Workspace>(workspace.0, creates);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     let location = format!("/v1/workspaces/{workspace}/members/{account}");
-    Ok(created_if_read(location, &receipt, read(&api, workspace, account).await))
+    Ok(created_if_read(location, &receipt, read(&api, workspace, account)).await)
 }

@@ -205,7 +205,12 @@ async fn the_tokens_of_service_accounts_end_with_the_last_person_of_a_workspace_
     let secret = super::holdings::issue_for_service_account(&app, ada, workspace).await;
     react(&app, &WorkspaceRows::new(&app)).await.unwrap();
     let (now, due) = (app.clock.now(), app.clock.now() + TimeDelta::days(7));
-    order(&app, workspace, WorkspaceCommand::RequestDeletion { by: ada, now, due }).await;
+    order(
+        &app,
+        workspace,
+        WorkspaceCommand::RequestDeletion { by: ada, now, due, requested_before: vec![] },
+    )
+    .await;
     project(&app).await;
     assert!(app.api_tokens.find(&secret).await.unwrap().is_some());
     raise_fence(&app, SubjectKind::Account, ada.into()).await.unwrap();

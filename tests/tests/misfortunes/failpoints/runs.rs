@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use infra::clock::Clock;
 use serde_json::json;
-use tests::{Installation, RunHarness, TestServer, register_server, until};
+use tests::{Client, Installation, RunHarness, TestServer, register_server, until};
 
 use super::checks::projections_equal_their_replay;
 use super::crash::{Kill, Report};
