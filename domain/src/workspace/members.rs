@@ -111,9 +111,11 @@ impl LiveWorkspace {
             return Err(WorkspaceError::LastOwner);
         }
         let mut events = self.removed(member);
-        if self.is_restricted() && self.members.len() == 1 {
+        if self.members.len() == 1 {
             events.extend(self.ended_of_service_accounts());
-            events.push(Self::left_by_the_last(now));
+            if self.is_restricted() {
+                events.push(Self::left_by_the_last(now));
+            }
         }
         Ok(events)
     }

@@ -204,3 +204,18 @@ fn the_last_to_leave_a_restricted_workspace_leaves_no_token_that_works() {
         WorkspaceEvent::DeletionRequested { requested_at: now(), due: in_days(30) },
     ]);
 }
+
+#[test]
+fn the_last_to_leave_a_workspace_that_is_being_deleted_leaves_no_token_that_works() {
+    let ada_is_gone = WorkspaceEvent::MemberRemoved { account: ADA };
+    let token = issued(&[Right::ReadRuns]);
+    let deleting = vec![made(Role::Operator), token, requested(), ada_is_gone];
+    let leaves = WorkspaceCommand::RemoveMember { by: BOB, member: BOB, now: now() };
+    Workspaces::with(())
+        .given([with_bob(Role::Viewer), deleting].concat())
+        .when(leaves)
+        .then_expect_events(vec![
+            WorkspaceEvent::MemberRemoved { account: BOB },
+            WorkspaceEvent::ApiTokenRevoked { token: TOKEN },
+        ]);
+}

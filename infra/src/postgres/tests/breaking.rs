@@ -131,7 +131,7 @@ async fn a_node_that_cannot_read_the_newest_events_is_stopped_first() {
 /// It would look for the secrets of API tokens where they are no more.
 #[tokio::test]
 async fn a_node_that_does_not_know_where_secrets_are_is_stopped_first() {
-    let (log_url, log) = migrated(log::migrations::runner(), 31).await;
+    let (log_url, log) = migrated(log::migrations::runner(), 30).await;
     let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 13).await;
     add_part(&log, "readers").await;
 

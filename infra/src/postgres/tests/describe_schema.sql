@@ -21,6 +21,7 @@ union all
 select format('trigger %s', pg_get_triggerdef(t.oid))
 from pg_trigger t
 join relations r on r.oid = t.tgrelid
+where not t.tgisinternal  -- those of foreign keys, which are constraints
 union all
 select format('label %s.%s %s %s', s.nspname, t.typname, e.enumsortorder, e.enumlabel)
 from pg_enum e

@@ -132,8 +132,13 @@ async fn of_account(api: &Api, account: AccountId) -> Result<Vec<OwnToken>, Prob
     let workspaces: BTreeSet<WorkspaceId> = rows.iter().map(|row| row.workspace).collect();
     let loaded = open_all(workspaces, |id| async move { Ok((id, load(api, id).await?)) }).await?;
     let loaded: BTreeMap<WorkspaceId, Arc<Workspace>> = loaded.into_iter().collect();
+    let now = api.app.clock.now();
     let known = rows.into_iter().filter_map(|row| {
         let token = loaded.get(&row.workspace)?.live()?.tokens.get(&row.token)?;
+        // The row may have a later end: of a rotation that was refused, or has the token end sooner.
+        if token.expires_at <= now {
+            return None;
+        }
         let scopes = token.rights.iter().map(|right| right.as_str()).collect();
         Some(OwnToken { row, scopes, expires_at: token.expires_at })
     });

@@ -215,7 +215,8 @@ impl Authenticated {
     fn limit(&self, api: &Api) -> Result<(), Problem> {
         match self {
             Self::Person(signed_in) => api.limits.account(signed_in.account),
-            Self::Token(found) => api.limits.account(found.token),
+            // Whoever has a former secret does not use up what the present one may.
+            Self::Token(found) => api.limits.account(found.secret),
         }
     }
 

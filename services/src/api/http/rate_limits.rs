@@ -90,7 +90,7 @@ impl Limits {
         self.address.take_from(from, (self.now)())
     }
 
-    /// By account, or by the token that acts for one.
+    /// By account, or by the secret of a token that acts for one.
     pub fn account(&self, account: impl Hash) -> Result<(), Problem> {
         self.account.take(account, (self.now)())
     }

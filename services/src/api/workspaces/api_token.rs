@@ -5,7 +5,7 @@ use actix_web::http::{StatusCode, header};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::Label;
 use domain::workspace::{
-    ApiToken, OVERLAP_MINUTES_MAX, Workspace, WorkspaceAction, WorkspaceCommand,
+    ApiToken, FormerSecret, OVERLAP_MINUTES_MAX, Workspace, WorkspaceAction, WorkspaceCommand,
 };
 use domain::{ApiTokenId, ApiTokenSecretId, SealedId, WorkspaceId};
 use infra::event_store::Step;
@@ -17,7 +17,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace, nothing};
 use crate::api::auth::recent::Recent;
-use crate::api::http::answer::{Read, done, shown, shown_if_read};
+use crate::api::http::answer::{Read, done, if_read, shown, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, secret, text, time};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -165,6 +165,14 @@ async fn rotate(
     let mut request = member.request(&caller, bytes);
     let secrets = API_TOKEN.tokens(&api, &caller, &request).await?;
     let secret = ApiTokenSecretId(derived(request.command, "secret"));
+    let overlap = TimeDelta::minutes(overlap_minutes);
+    // A repeated request is admitted behind the rotation.
+    let former = if admitted.secret == secret {
+        admitted.former
+    } else {
+        let until = admitted.expires_at.min(caller.now() + overlap);
+        Some(FormerSecret { secret: admitted.secret, until })
+    };
     // A repeated request needs no password.
     let rotated = if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
         repeated(&api.app, (workspace, token, secret), secrets, earlier).await?
@@ -173,16 +181,15 @@ async fn rotate(
         let may_omit = expires_at.unwrap_or(admitted.expires_at) <= now + WITHOUT_PASSWORD;
         let recent = Recent { signed_in, may_omit, now };
         recent.verify(&api, &mut request, password.as_ref()).await?;
-        let overlap = TimeDelta::minutes(overlap_minutes);
         let rotate = RotateToken { workspace, by, token, secret, overlap, expires_at, secrets };
         rotate.execute(&api.app, &request).await?
     };
     let IssuedToken { receipt, secret } = rotated;
-    // Where it cannot be read, its secret is shown all the same.
-    let read = read(&api, workspace, token).await;
-    let (version, issued) = read.unwrap_or_else(|_| {
+    // Where it cannot be read in time, its secret is shown all the same.
+    let read = if_read(read(&api, workspace, token)).await;
+    let (version, issued) = read.unwrap_or_else(|| {
         let expires_at = expires_at.unwrap_or(admitted.expires_at);
-        let token_now = ApiToken { expires_at, ..admitted.clone() };
+        let token_now = ApiToken { expires_at, former, ..admitted.clone() };
         let view = TokenView::of(token, &token_now, (None, None), api.app.clock.now());
         (receipt.version(), view)
     });

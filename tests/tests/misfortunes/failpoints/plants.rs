@@ -15,7 +15,7 @@ use super::sent::{Sent, are_in_log};
 const WITHOUT_TRIGGERS: &str = "set local session_replication_role = replica;";
 
 /// What is planted in the log's database, and what is said about it.
-const IN_LOG: [(&str, &str); 17] = [
+const IN_LOG: [(&str, &str); 18] = [
     ("update working.outbox set state = 'queued'", "mails that are not sent"),
     (
         "insert into working.closings select session_id, account_id, 'idle', null, now()
@@ -57,6 +57,13 @@ const IN_LOG: [(&str, &str); 17] = [
             (token_id, workspace_id, account_id, name, issued_at, expires_at, account_version)
             values (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '', now(), now(), 1)",
         "API tokens that the log does not have",
+    ),
+    // It has no secret.
+    (
+        "insert into working.api_tokens
+            (token_id, workspace_id, account_id, name, issued_at, expires_at, account_version)
+            values (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '', now(), now(), 1)",
+        "secrets of API tokens that differ",
     ),
     (
         "insert into working.api_token_secrets
