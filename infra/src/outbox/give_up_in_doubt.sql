@@ -1,7 +1,8 @@
 -- A page of the mails that were queued before the last failover. One that was due at it may have been claimed on the server
--- that was lost, and one that was never put off was due, whatever the clocks say. One that was put off had not gone.
+-- that was lost, and one that was never put off was due, whatever the clocks say. One that was put off had not gone: clocks
+-- may be 10 s apart.
 with page as (
-  select o.mail_id, o.next_at <= f.noted_at or o.next_at = o.created_at as is_in_doubt
+  select o.mail_id, o.next_at <= f.noted_at + interval '10 s' or o.next_at = o.created_at as is_in_doubt
   from working.last_failover f join working.outbox o on o.state = 'queued' and o.failovers < f.failovers
   limit $2
   for update of o skip locked),

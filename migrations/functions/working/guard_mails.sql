@@ -11,7 +11,7 @@ begin
   if new.state = 'queued' then
     new.failovers := seen.failovers;
   elsif new.via = 'smtp' and old.failovers < seen.failovers
-    and (old.next_at <= seen.noted_at or old.next_at = old.created_at)
+    and (old.next_at <= seen.noted_at + interval '10 s' or old.next_at = old.created_at)
   then
     update working.outbox o
     set state = 'unknown', finished_at = clock_timestamp(), trouble = 'the database failed over'

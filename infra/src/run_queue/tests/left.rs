@@ -125,3 +125,20 @@ async fn what_may_run_is_listed_page_by_page() {
 
     assert_eq!(listed, [10, 11, 12, 13, 14]);
 }
+
+#[tokio::test]
+async fn a_cancelled_attempt_that_is_left_stays_cancelled_and_is_ended_with_its_workspace() {
+    let given = given(LEASE).await;
+    given.put([task(1, 7, 10)]).await;
+    let left = given.launched().await;
+    given.execute("update working.run_tasks set cancel = true").await;
+
+    given.queue.leave(left.run, left.lease).await.unwrap();
+
+    let row = "select concat(cancel, round(extract(epoch from next_at - clock_timestamp()) / 3600))
+        from working.run_tasks";
+    assert_eq!(given.text(row).await, "t24");
+    let workspace = WorkspaceId(Uuid::from_u128(1));
+    assert_eq!(given.queue.end_of_workspace(workspace).await.unwrap(), 1);
+    assert!(given.claim(OTHER, 9, WIDE).await.remove(0).cancel);
+}

@@ -13,6 +13,7 @@ use super::wording::wording;
 use super::{SIGN_IN, SIGN_OUT};
 use crate::api::accounts::link::{ByLink, LinkRequest};
 use crate::api::accounts::me::address_of;
+use crate::api::http::deadline::in_time_behind_write;
 use crate::api::http::problem::{Problem, ProblemKind};
 
 /// The token of the link that was followed, or pasted as a whole. `None`: the page was opened without one.
@@ -69,10 +70,12 @@ pub async fn account_of(visit: &Visit<'_>, by: &ByLink) -> Result<Option<Account
 /// What leads on from a link that did its work. Somebody else than its account's person may be signed in in this browser.
 pub async fn way_on_from(visit: &Visit<'_>) -> Markup {
     let next = visit.next();
-    let Some(own) = visit.signed_in().await.ok().flatten() else {
+    let own = in_time_behind_write(visit.signed_in()).await.and_then(Result::ok).flatten();
+    let Some(own) = own else {
         return way_on(&next.after(SIGN_IN), "Sign in");
     };
-    let email = address_of(visit.api, own.account).await.ok();
+    let email = in_time_behind_write(address_of(visit.api, own.account)).await;
+    let email = email.and_then(Result::ok);
     html! {
         @if let Some(email) = email {
             p { "In this browser " strong { bdi { (email.expose()) } } " is signed in." }

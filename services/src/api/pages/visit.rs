@@ -11,6 +11,7 @@ use super::next::{Next, done_at, go_to, parameter};
 use super::{link, signed_in};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::deadline::in_time_behind_write;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::{Api, ApiData};
 
@@ -160,11 +161,13 @@ pub async fn act<P: FormPage>(
     match P::send(&visit).await {
         Ok(Outcome::Goes(answer)) => Ok(answer),
         Ok(Outcome::Again) => P::draw(&visit).await,
-        Ok(Outcome::Done(what)) => match visit.go_to_done(P::NAME, what).await {
-            Ok(answer) => Ok(answer),
-            // It is done all the same.
-            Err(_) => say::<P>(&visit, Some(what)).await,
-        },
+        Ok(Outcome::Done(what)) => {
+            match in_time_behind_write(visit.go_to_done(P::NAME, what)).await {
+                Some(Ok(answer)) => Ok(answer),
+                // It is done all the same.
+                Some(Err(_)) | None => say::<P>(&visit, Some(what)).await,
+            }
+        }
         Err(problem) => P::draw(&Visit { problem: Some(&problem), ..visit }).await,
     }
 }

@@ -10,7 +10,7 @@ use infra::remote::task::{self, Launch, TaskError, TaskId, TaskState};
 
 use super::super::events;
 use super::super::inputs::RunInputs;
-use super::{Attempt, AttemptError, GRACE, Next, RECOVER_EVERY};
+use super::{Attempt, AttemptError, GRACE, Next, RECOVER_EVERY, RECOVER_WITHIN};
 use crate::operations::connect::connect;
 
 /// How often the removal of a run's files on a server is tried.
@@ -198,18 +198,21 @@ impl Attempt {
         self.finish().await
     }
 
-    /// Kills the command of a workspace that is being erased. While its server is not reached, the task stays as a
-    /// lost one, which is tried again: the eraser waits for it, and then deletes it.
+    /// Kills the command of a workspace that is being erased, or one that was cancelled and is lost. While its server
+    /// is not reached, the task stays as a lost one, which is tried again, after a day ever more seldom. An eraser waits
+    /// for it, and then deletes it.
     pub(super) async fn end_erased(&self) {
         let may_run = self.launched || self.id.attempt > 1;
+        let (queue, run, lease) = (&self.app.run_queue, self.task.run, self.task.lease);
         let done = if !may_run || self.is_killed().await {
             self.finish().await.map(drop)
+        } else if self.task.lost.is_some_and(|lost| lost >= RECOVER_WITHIN) {
+            queue.leave(run, lease).await.map_err(Into::into)
         } else {
-            let lost = self.app.run_queue.lose(self.task.run, self.task.lease, RECOVER_EVERY);
-            lost.await.map(drop).map_err(Into::into)
+            queue.lose(run, lease, RECOVER_EVERY).await.map(drop).map_err(Into::into)
         };
         if let Err(error) = done {
-            tracing::warn!(run = %self.task.run, %error, "the task of an erased workspace was not ended: it is claimed again");
+            tracing::warn!(%run, %error, "the task of an erased workspace was not ended: it is claimed again");
         }
     }
 
