@@ -16,6 +16,10 @@ use crate::LIMIT;
 
 const LOG: &str = "template_log";
 const KEYRING: &str = "template_keyring";
+/// A statement that waits is found by its words, which stand behind its comments.
+const SETTINGS: [&str; 3] =
+    ["max_connections=1000", "max_wal_size=256MB", "track_activity_query_size=16kB"];
+
 /// Owns the databases of a run with `LETHE_HOSTED=1`.
 const TEAM: &str = "create role team login createdb createrole";
 
@@ -130,7 +134,7 @@ async fn start() -> Result<Server, TestingError> {
         fsync: false,
         scratch: true,
         // They may be in memory.
-        settings: ["max_connections=1000", "max_wal_size=256MB"].map(str::to_owned).to_vec(),
+        settings: SETTINGS.map(str::to_owned).to_vec(),
         ..ClusterOptions::default()
     };
     copy_data(&bin, &dir).await?;
