@@ -1,6 +1,4 @@
 #![doc = include_str!("../README.md")]
-// Futures of requests are nested deeper than the usual 128 types.
-#![recursion_limit = "256"]
 
 pub mod api;
 pub mod cli;

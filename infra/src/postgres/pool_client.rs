@@ -47,7 +47,8 @@ impl Manager for Connector {
     type Error = PgError;
 
     async fn create(&self) -> Result<PoolClient, PgError> {
-        let (client, connection) = self.destination.connect().await?;
+        // Else every future that gets a client would have room for this one.
+        let (client, connection) = Box::pin(self.destination.connect()).await?;
         let cancel = self.cancels.then(|| (client.cancel_token(), self.destination.tls().clone()));
         let inner = ClientWrapper::new(client, tokio::spawn(drive(connection)));
         Ok(PoolClient { inner, in_flight: InFlight::new(cancel) })
