@@ -120,13 +120,13 @@ fn by_key<P: Projection>(rows: Vec<SqlRow>, keys: usize) -> Vec<Found> {
             of.push(row);
         }
     }
-    let only = |mut rows: Vec<SqlRow>| match (rows.pop(), rows.is_empty()) {
-        (Some(row), true) => Ok(Some(row)),
-        _ => {
-            let name = P::NAME;
-            let why = format!("{name} has two rows of a key: build it again with `lethe replay`");
-            Err(PgError::Database(why))
+    let only = |mut rows: Vec<SqlRow>| {
+        if let (Some(row), true) = (rows.pop(), rows.is_empty()) {
+            return Ok(Some(row));
         }
+        let name = P::NAME;
+        let why = format!("{name} has two rows of a key: build it again with `lethe replay`");
+        Err(PgError::Database(why))
     };
     found.into_iter().map(only).collect()
 }

@@ -52,6 +52,6 @@ pub(super) async fn give_up_in_doubt(
 ) -> Result<LookedAt, PgError> {
     let give_up = tx.prepare_cached(GIVE_UP).await?;
     let row = tx.query_one(&give_up, &[&now, &AT_ONCE]).await?;
-    let given_up: i64 = row.try_get("given_up")?;
-    Ok(LookedAt { looked_at: row.try_get("looked_at")?, given_up: given_up.unsigned_abs() })
+    let unknown: i64 = row.try_get("given_up")?;
+    Ok(LookedAt { looked_at: row.try_get("looked_at")?, given_up: unknown.unsigned_abs() })
 }

@@ -15,7 +15,8 @@ impl Harness {
     }
 
     pub async fn try_register_server(&self, body: Value) -> Answer {
-        let key: String = format!("registers-{body}").replace(' ', "-").chars().take(120).collect();
+        let key = format!("registers-{body}");
+        let key: String = key.chars().filter(char::is_ascii_graphic).take(120).collect();
         let call = self.ada.call(reqwest::Method::POST, &format!("{}/servers", self.path));
         call.header("Idempotency-Key", &key).json(body).send().await
     }

@@ -1,9 +1,7 @@
 //! What `/readyz` says, to whom, and what it costs.
 
 use infra::postgres::{ConnectOptions, DatabaseUrl, connect_one};
-use tests::{Client, Installation, Person, database_of, until};
-
-use crate::command_line::printed;
+use tests::{Client, Installation, Person, until};
 
 async fn is_ready(client: &Client) {
     until("it is ready", async || {
@@ -51,39 +49,6 @@ async fn a_node_whose_keyring_takes_no_writes_is_not_ready_and_comes_back() {
     read_only("off").await;
     is_ready(&node.client()).await;
     assert_eq!(signed_in.get("/v1/me").await.expect(200).field("/name"), ada.name);
-}
-
-/// From now on the clock of the events' database is some days ahead of this machine's.
-async fn put_clock_ahead(installation: &Installation) {
-    let name = database_of(&installation.log_url());
-    let ahead = format!(
-        "create schema ahead;
-        grant usage on schema ahead to public;
-        create function ahead.clock_timestamp() returns timestamptz language sql
-            as $$ select pg_catalog.clock_timestamp() + interval '300050 seconds' $$;
-        alter database {name} set search_path = ahead, pg_catalog, public"
-    );
-    installation.log().await.batch_execute(&ahead).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_wrong_clock_is_said_and_makes_no_node_unready() {
-    let installation = Installation::new().await;
-    assert!(installation.node().await.stop().await.success());
-    put_clock_ahead(&installation).await;
-    let node = installation.api_node().await;
-    let fault = "the clock of the database is 3000";
-
-    until("it is ready, and says what is wrong", async || {
-        let status = node.client().get("/readyz").await.status;
-        let reasons = node.readiness().await;
-        let says = reasons["clock"].as_str().unwrap().contains(fault);
-        if status == 200 && says { Ok(()) } else { Err(reasons) }
-    })
-    .await;
-    let (_, said, _) = printed(&installation.run(&["doctor"]).await);
-    assert!(said.contains(&format!("WRONG  {fault}")), "{said}");
-    assert!(!said.contains("ok     the clocks"), "{said}");
 }
 
 /// The file of the root key is away: its path is for whoever reads the log, or the metrics.

@@ -80,7 +80,7 @@ impl Fixture {
         let allow = format!("127.0.0.1/32:{}", sshd.port());
         let settings = [("egress_allow", allow.as_str()), ("monitor_seconds", "0")];
         let harness = Harness::on(Installation::with(&settings).await).await;
-        let (member, _) = harness.installation.stranger().await;
+        let member = harness.person("bob").await.account().await;
         harness.installation.join(harness.workspace_id(), &member, "operator").await;
         let server = harness.register_server(sshd.port(), sshd.user()).await;
         harness.check_server(&server).await;
