@@ -29,33 +29,33 @@ const MAIL_STATES: [&str; 5] = ["queued", "sending", "sent", "failed", "unknown"
 pub fn start(app: App) -> JoinHandle<()> {
     let refreshing = async move {
         let mut ticks = tokio::time::interval(EVERY);
-        let mut turns = Turns::default();
+        let mut rounds = Rounds::default();
         loop {
             ticks.tick().await;
-            refresh(&app, &mut turns).await;
+            refresh(&app, &mut rounds).await;
         }
     };
     supervise::spawn("gauges", refreshing)
 }
 
-/// What a turn leaves to the next one.
+/// What a round leaves to the next one.
 #[derive(Debug, Default)]
-pub struct Turns {
+pub struct Rounds {
     count: u64,
     /// Whether the clocks were wrong.
     clock_fault: bool,
 }
 
-/// One turn. Logs what was not refreshed.
-pub async fn refresh(app: &App, turns: &mut Turns) {
+/// One round. Logs what was not refreshed.
+pub async fn refresh(app: &App, rounds: &mut Rounds) {
     pools(app);
-    log_error("the clock", clock(app, &mut turns.clock_fault).await);
+    log_error("the clock", clock(app, &mut rounds.clock_fault).await);
     log_error("readers", readers(app).await);
     log_error("keys", keys(app).await);
-    if turns.count.is_multiple_of(HOLDS_EACH) {
+    if rounds.count.is_multiple_of(HOLDS_EACH) {
         log_error("old root keys", held_roots(app).await);
     }
-    turns.count += 1;
+    rounds.count += 1;
     log_error("mails, seats, runs and addresses", rows(app).await);
     log_error("restricted workspaces", restricted_workspaces(app).await);
 }

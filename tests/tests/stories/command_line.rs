@@ -235,7 +235,6 @@ async fn an_offline_command_says_that_the_schema_is_missing_and_migrates_nothing
 
     for command in OFFLINE {
         let (code, out, errors) = printed(&installation.run(command).await);
-
         let said = format!("{out}{errors}");
         assert_eq!(code, Some(1), "{command:?}: {said}");
         assert!(said.contains("has no schema yet: run `lethe migrate`"), "{command:?}: {said}");
@@ -256,7 +255,6 @@ async fn an_offline_command_says_that_the_schema_is_newer_than_the_programme() {
 
     for command in OFFLINE {
         let (code, out, errors) = printed(&installation.run(command).await);
-
         let said = format!("{out}{errors}");
         assert_eq!(code, Some(1), "{command:?}: {said}");
         assert!(said.contains("the events' database has schema 900"), "{command:?}: {said}");
@@ -315,8 +313,7 @@ async fn migrate_prints_what_it_applied() {
 #[tokio::test]
 async fn readers_and_api_run_apart() {
     let installation = Installation::new().await;
-    let work = installation.run(&["migrate"]).await;
-    assert!(work.status.success());
+    done(&installation, &["migrate"]).await;
     let mut command = installation.command();
     let worker = command.arg("work").stdout(std::process::Stdio::null());
     let mut worker = worker.stderr(std::process::Stdio::null()).spawn().unwrap();

@@ -16,6 +16,7 @@ pub mod idempotency;
 pub mod in_flight;
 pub mod listing;
 pub mod openapi;
+pub mod page_query;
 pub mod position;
 pub mod precondition;
 pub mod problem;

@@ -142,7 +142,7 @@ impl Inner {
 
     /// All of them, as every ten seconds.
     pub async fn refresh_gauges(&self) {
-        gauges::refresh(&self.app, &mut gauges::Turns::default()).await;
+        gauges::refresh(&self.app, &mut gauges::Rounds::default()).await;
     }
 
     /// What [`Self::refresh_gauges`] has found.

@@ -6,22 +6,22 @@ use tests::{Answer, Client, Harness, Person};
 use super::tokens::{in_days, issue_token};
 
 /// A node beside that of the harness, and a token of Ada's that reads the workspace.
-struct Given {
+struct Rotation {
     harness: Harness,
     second: tests::TestServer,
     path: String,
     first: String,
 }
 
-async fn given() -> Given {
+async fn given() -> Rotation {
     let harness = Harness::new().await;
     let second = harness.installation.node().await;
     let (id, token) = issue_token(&harness, &harness.ada, &["workspace:read"]).await;
     let first = token.token().unwrap().to_owned();
-    Given { path: harness.at(&format!("api-tokens/{id}")), harness, second, first }
+    Rotation { path: harness.at(&format!("api-tokens/{id}")), harness, second, first }
 }
 
-impl Given {
+impl Rotation {
     async fn rotate(&self, by: &Client, body: Value) -> Answer {
         by.post(&format!("{}/rotate", self.path), body).await
     }
