@@ -161,11 +161,13 @@ async fn whatever_writes_reservations_waits_for_the_log() {
     let (old, new) = (index("1", 1), index("2", 21));
 
     let again = reservations.reserve_again(&new, &old, ADA);
-    assert!(waits_for_the_log(url, again).await.unwrap());
+    assert!(Box::pin(waits_for_the_log(url, again)).await.unwrap());
     let last = batch(&[], 1, true, vec![row(1, 22, ADA)]);
-    assert!(waits_for_the_log(url, reservations.move_batch("1", "2", &last)).await.unwrap());
-    waits_for_the_log(url, reservations.delete_unreadable(&[2], ADA)).await.unwrap();
-    let deleted = waits_for_the_log(url, reservations.delete_after("1", &[], 9)).await;
+    assert!(
+        Box::pin(waits_for_the_log(url, reservations.move_batch("1", "2", &last))).await.unwrap()
+    );
+    Box::pin(waits_for_the_log(url, reservations.delete_unreadable(&[2], ADA))).await.unwrap();
+    let deleted = Box::pin(waits_for_the_log(url, reservations.delete_after("1", &[], 9))).await;
 
     assert_eq!(deleted.unwrap(), Some(vec![1]));
     assert_eq!(reservations.of_owner(ADA).await.unwrap(), [new, index("2", 22)]);

@@ -86,7 +86,8 @@ pub async fn created_if_read<V: Serialize>(
 
 /// What is read behind a write that has landed; `None` where it cannot be read, or not in time.
 pub async fn if_read<V, E: Display>(read: impl Future<Output = Result<V, E>>) -> Option<V> {
-    let why = match in_time_behind_write(read).await {
+    // Else every future that reads behind its write has room for this one several times.
+    let why = match in_time_behind_write(Box::pin(read)).await {
         Some(Ok(read)) => return Some(read),
         Some(Err(error)) => error.to_string(),
         None => "it took too long".to_owned(),

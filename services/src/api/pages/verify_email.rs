@@ -90,10 +90,10 @@ fn refused(problem: &Problem) -> HttpResponse {
 }
 
 async fn with_link(visit: &Visit<'_>, account: Option<AccountId>) -> Result<HttpResponse, Problem> {
-    let about = match account {
-        Some(account) => of_account(visit.api, account).await?,
-        None => html! {},
-    };
+    let mut about = html! {};
+    if let Some(account) = account {
+        about = of_account(visit.api, account).await?;
+    }
     let fields = html! {
         (hidden("token", visit.value("token")))
         (hidden("next", &visit.next().to_string()))
