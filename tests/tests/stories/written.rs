@@ -35,8 +35,8 @@ async fn a_write_whose_thing_cannot_be_read_is_answered_by_what_its_append_says(
 
     assert_eq!(renamed.text(), "");
     // What was given just now is known without a look-up.
-    let given = json!({ "purpose": "product_news", "given": true, "policy_version": 1 });
-    assert_eq!(consented.json(), given);
+    let consent = json!({ "purpose": "product_news", "given": true, "policy_version": 1 });
+    assert_eq!(consented.json(), consent);
     assert!(renamed.position() < consented.position());
     let stale = ada.patch("/v1/me", &renamed.etag(), json!({ "name": "Ada" })).await;
     assert_eq!(stale.expect(412).etag(), consented.etag());

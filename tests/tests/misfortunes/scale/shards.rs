@@ -16,7 +16,7 @@ const MADE_AT_ONCE: usize = 512;
 
 /// One key in each shard, and in shard 0 as many as each has of so many `keys`.
 pub async fn fill_shards(installation: &Installation, keys: i64) {
-    let mut wanted = [1; SHARDS];
+    let mut wanted = vec![1; SHARDS];
     // One is erased later.
     wanted[0] = (usize::try_from(keys).unwrap() / SHARDS).max(2);
     let count = wanted.iter().sum();

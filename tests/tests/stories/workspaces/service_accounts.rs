@@ -46,8 +46,8 @@ async fn a_service_account_is_a_member_without_a_person() {
     assert_eq!(listed("?kind=person").await.as_array().unwrap().len(), 2);
     assert_eq!(listed("").await.as_array().unwrap().len(), 3);
     let names = "members?names=true&purpose=account_administration&order=name";
-    let named = ada.get(&harness.at(names)).await.expect(200).json();
-    let names: Vec<_> = named["items"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    let page = ada.get(&harness.at(names)).await.expect(200).json();
+    let names: Vec<_> = page["items"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
     assert_eq!(names, ["ada of Example", "bob of Example", "deploys"]);
     let opened = &harness.events("workspace.member_names_opened").await[0];
     assert_eq!(opened["count"], 2, "people only: {opened}");
@@ -68,8 +68,8 @@ async fn a_service_account_is_a_member_without_a_person() {
     bob.get(member).await.expect(404);
     assert_eq!(listed("?kind=service_account").await, json!([]));
     let log = harness.installation.log().await;
-    let named = "select count(*) from event_log.events where data::text like '%deploys%'";
-    assert_eq!(log.query_one(named, &[]).await.unwrap().get::<_, i64>(0), 0, "it is sealed");
+    let in_clear = "select count(*) from event_log.events where data::text like '%deploys%'";
+    assert_eq!(log.query_one(in_clear, &[]).await.unwrap().get::<_, i64>(0), 0, "it is sealed");
 }
 
 #[tokio::test]
