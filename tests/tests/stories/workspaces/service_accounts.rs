@@ -88,7 +88,7 @@ async fn its_token_works_whatever_becomes_of_its_issuer_and_ends_with_it_on_ever
     };
     is(200, "it is issued").await;
     assert!(bob.get("/v1/me/api-tokens").await.expect(200).json()["items"] == json!([]));
-    let mail = until("its issuer is told", async || {
+    let mail = until("its issuer has a mail", async || {
         let mails = harness.installation.mails(&Person::named("bob").email);
         mails
             .into_iter()
