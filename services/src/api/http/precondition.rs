@@ -3,7 +3,7 @@
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
-use infra::event_store::Step;
+use infra::event_store::{ExecuteError, Step};
 
 use crate::api::auth::path_resources::PathAggregate;
 use crate::api::http::problem::{Problem, ProblemKind};
@@ -119,6 +119,13 @@ impl IfMatch {
             Self::OneOf(versions) if versions.contains(&version) => Ok(Some(version)),
             Self::OneOf(_) => Err(stale(version)),
         }
+    }
+
+    /// Why a step was refused that expects the version which its caller has looked at: whoever names none
+    /// hears that others have changed it, and not that theirs is stale.
+    pub fn unexpected(&self, error: ExecuteError) -> ExecuteError {
+        let is_stale = matches!(error, ExecuteError::Stale { .. });
+        if is_stale && *self == Self::Any { ExecuteError::Conflict } else { error }
     }
 }
 
