@@ -3,7 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "the other errors stay as they are")]
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
 use domain::workspace::{
     Deletion, Hastening, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError,
@@ -19,10 +19,10 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathWorkspace, nothing};
 use crate::api::auth::step_up::{PasswordRequest, step_up};
-use crate::api::http::answer::{done, shown_if_read, written};
+use crate::api::http::answer::{at_version, done, shown_if_read, written};
 use crate::api::http::body::Body;
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::precondition::{IfMatch, MustMatch, etag};
+use crate::api::http::precondition::{IfMatch, MustMatch};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
@@ -168,7 +168,7 @@ async fn show(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let view = view(&api, &workspace).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(workspace.version))).json(view))
+    Ok(at_version(workspace.version, view))
 }
 
 async fn view(api: &Api, workspace: &PathWorkspace) -> Result<DeletionView, Problem> {
