@@ -202,6 +202,15 @@ mod tests {
     }
 
     #[test]
+    fn whoever_names_no_version_is_told_of_a_conflict() {
+        let is_conflict =
+            |matches: IfMatch, error| matches!(matches.unexpected(error), ExecuteError::Conflict);
+        assert!(is_conflict(IfMatch::Any, ExecuteError::Stale { version: 8 }));
+        assert!(!is_conflict(IfMatch::OneOf(vec![7]), ExecuteError::Stale { version: 8 }));
+        assert!(!is_conflict(IfMatch::Any, ExecuteError::Overloaded));
+    }
+
+    #[test]
     fn no_later_version_than_the_admission_is_matched() {
         let admitted =
             PathAggregate::new((), Loaded { state: Arc::new(()), version: 2, position: 2 });
