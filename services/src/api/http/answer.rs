@@ -32,6 +32,11 @@ pub fn insert_position(answer: &mut HttpResponseBuilder, receipt: &Receipt) {
     }
 }
 
+/// A thing that was read, whole, with its version as its `ETag`.
+pub fn at_version<V: Serialize>(version: i64, view: V) -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::ETAG, etag(version))).json(view)
+}
+
 /// The thing that was written, whole: as it is at this version, which may be later than the write.
 pub fn shown<V: Serialize>(
     status: StatusCode,

@@ -1,7 +1,6 @@
 //! A workspace's servers: registered, shown, renamed, moved, removed.
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
 use domain::ServerId;
 use domain::privacy::{HostName, Label, LoginName, Personal};
 use domain::server::{Server, ServerCommand};
@@ -16,11 +15,10 @@ use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathServer;
-use crate::api::http::answer::{created_if_read, done};
+use crate::api::http::answer::{at_version, created_if_read, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, text};
 use crate::api::http::idempotency::NeededIdempotencyKey;
-use crate::api::http::precondition::etag;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
@@ -152,7 +150,7 @@ async fn register(
 async fn show(api: ApiData, member: Member, server: PathServer) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let view = view(&api, member.workspace, server.id, server.live()?).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(server.version))).json(view))
+    Ok(at_version(server.version, view))
 }
 
 #[derive(ToSchema)]
