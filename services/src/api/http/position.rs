@@ -70,7 +70,7 @@ impl MinPosition {
 
     async fn read(&self, api: &Api) -> Result<Option<i64>, Problem> {
         let holder = self.0.extensions().get::<PositionHolder>().copied();
-        let mut last = None;
+        let mut last: Option<i64> = None;
         for value in self.0.headers().get_all(AWAITED) {
             let text = value.to_str().map_err(|_| refused(holder))?;
             for shown in text.split(',').map(str::trim) {
