@@ -55,7 +55,7 @@ pub struct ConsentTo {
 /// Every purpose that rests on consent, and whether it has been given.
 #[utoipa::path(
     get, path = "/v1/me/consents", tag = "consents",
-    params(("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+    params(("Lethe-Min-Position" = Option<String>, Header)),
     responses((status = 200, body = Consents)),
 )]
 async fn list(
@@ -100,7 +100,7 @@ impl FromFields for GiveConsentRequest {
     put, path = "/v1/me/consents/{purpose}", tag = "consents", request_body = GiveConsentRequest,
     params(("purpose" = String, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 200, body = ConsentTo,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn give(
     api: ApiData,
@@ -138,7 +138,7 @@ async fn give(
 #[utoipa::path(
     delete, path = "/v1/me/consents/{purpose}", tag = "consents",
     params(("purpose" = String, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn withdraw(
     api: ApiData,

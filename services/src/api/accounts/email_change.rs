@@ -42,7 +42,7 @@ pub struct EmailChangeView {
 /// The change of address that waits for its link to be followed.
 #[utoipa::path(
     get, path = "/v1/me/email-change", tag = "accounts",
-    params(("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+    params(("Lethe-Min-Position" = Option<String>, Header)),
     responses((status = 200, body = EmailChangeView, headers(("ETag" = String)))),
 )]
 async fn show(
@@ -74,7 +74,7 @@ pub(super) async fn waiting(api: &Api, row: &Row) -> Result<EmailChangeView, Pro
 #[utoipa::path(
     delete, path = "/v1/me/email-change", tag = "accounts",
     params(("If-Match" = Option<String>, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn cancel(
     api: ApiData,

@@ -60,7 +60,7 @@ pub struct Me {
 /// One's own account.
 #[utoipa::path(
     get, path = "/v1/me", tag = "accounts",
-    params(("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+    params(("Lethe-Min-Position" = Option<String>, Header)),
     responses((status = 200, body = Me, headers(("ETag" = String)))),
 )]
 async fn show(
@@ -166,7 +166,7 @@ impl FromFields for RectifyRequest {
 #[utoipa::path(
     patch, path = "/v1/me", tag = "accounts", request_body = RectifyRequest,
     params(("If-Match" = String, Header)),
-    responses((status = 200, body = Me, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 200, body = Me, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn rectify(
     api: ApiData,

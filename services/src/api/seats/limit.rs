@@ -71,7 +71,7 @@ async fn show(
     put, path = "/v1/admin/workspaces/{workspace_id}/seat-limit", tag = "operators",
     request_body = SetSeatLimitRequest,
     params(("workspace_id" = uuid::Uuid, Path), ("If-Match" = String, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn set(
     api: ApiData,

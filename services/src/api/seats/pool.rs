@@ -71,7 +71,6 @@ pub struct SeatLease {
 #[derive(Serialize, ToSchema)]
 pub struct LimitCause {
     event_id: Uuid,
-    position: i64,
     r#type: &'static str,
     /// `default` or `admin`.
     cause: String,
@@ -82,7 +81,7 @@ pub struct LimitCause {
 /// How many seats there are and why, and who holds one.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/seats", tag = "seats",
-    params(("workspace_id" = Uuid, Path), LeaseListing, ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+    params(("workspace_id" = Uuid, Path), LeaseListing, ("Lethe-Min-Position" = Option<String>, Header)),
     responses((status = 200, body = Seats)),
 )]
 async fn show(
@@ -134,7 +133,6 @@ async fn seats(api: &Api, member: &Member) -> Result<Seats, Problem> {
         next: None,
         limit_cause: LimitCause {
             event_id: pool.limit_event_id.0,
-            position: pool.limit_position,
             r#type: "seat.limit_set",
             cause: pool.limit_cause,
             set_at: pool.limit_set_at,

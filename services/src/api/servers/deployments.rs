@@ -238,7 +238,7 @@ async fn show(
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("deployment_id" = Uuid, Path),
         ("If-Match" = String, Header)),
     responses((status = 200, body = DeploymentView,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn replace(
     api: ApiData,
@@ -265,7 +265,7 @@ async fn replace(
     tag = "servers",
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("deployment_id" = Uuid, Path),
         ("If-Match" = String, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn remove(
     api: ApiData,

@@ -172,7 +172,7 @@ impl FromFields for RenameServerRequest {
     request_body = RenameServerRequest,
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = ServerView,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn rename(
     api: ApiData,
@@ -193,7 +193,7 @@ async fn rename(
     request_body = ServerAddressRequest,
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = ServerView,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn change_address(
     api: ApiData,
@@ -212,7 +212,7 @@ async fn change_address(
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/servers/{server_id}", tag = "servers",
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn remove(api: ApiData, change: ServerChange) -> Result<HttpResponse, Problem> {
     change.member.authorise()?;

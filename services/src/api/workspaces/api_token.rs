@@ -88,7 +88,7 @@ impl FromFields for RenameTokenRequest {
     request_body = RenameTokenRequest,
     params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = TokenView,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn rename(
     api: ApiData,
@@ -146,7 +146,7 @@ impl FromFields for RotateTokenRequest {
     params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path),
         IdempotencyKey),
     responses((status = 200, body = IssueTokenResponse,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn rotate(
     api: ApiData,

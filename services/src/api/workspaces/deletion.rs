@@ -185,7 +185,7 @@ async fn view(api: &Api, workspace: &PathWorkspace) -> Result<DeletionView, Prob
     params(("workspace_id" = Uuid, Path), ("If-Match" = Option<String>, Header),
         IdempotencyKey),
     responses((status = 202, body = DeletionView,
-            headers(("ETag" = String), ("Lethe-Position" = i64)))),
+            headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn hasten(
     api: ApiData,

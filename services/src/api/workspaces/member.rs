@@ -69,7 +69,7 @@ impl FromFields for ChangeRoleRequest {
     request_body = ChangeRoleRequest,
     params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = MemberView,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn change(
     api: ApiData,
@@ -121,7 +121,7 @@ async fn stays_owned(api: &Api, member: &Member, whom: AccountId) -> Result<Vec<
     delete, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
     params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path),
         ("If-Match" = Option<String>, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn remove(
     api: ApiData,

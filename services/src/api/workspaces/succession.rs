@@ -66,7 +66,7 @@ async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, 
     request_body = PasswordRequest,
     params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = Succession,
-            headers(("ETag" = String), ("Lethe-Position" = i64)))),
+            headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn agree(
     api: ApiData,
@@ -93,7 +93,7 @@ async fn agree(
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/succession", tag = "workspaces",
     params(("workspace_id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn withdraw(
     api: ApiData,

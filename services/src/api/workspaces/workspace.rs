@@ -152,7 +152,7 @@ pub(super) async fn view(
     patch, path = "/v1/workspaces/{workspace_id}", tag = "workspaces", request_body = WorkspaceRequest,
     params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = WorkspaceView,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn rename(
     api: ApiData,

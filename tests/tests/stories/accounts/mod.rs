@@ -49,8 +49,8 @@ impl AccountHarness {
     }
 }
 
-/// What `GET` answers once the read side has come to `position`.
-async fn read_at(client: &Client, path: &str, position: i64) -> tests::Answer {
+/// What `GET` answers once the read side has come to a position that this client was given.
+async fn read_at(client: &Client, path: &str, position: &str) -> tests::Answer {
     client.get_at(path, position).await.expect(200)
 }
 

@@ -64,7 +64,7 @@ async fn another_attempt_runs_and_the_first_ones_log_stays() {
 
     let again = harness.post(&format!("{run}/retry"), json!({})).await.expect(202);
 
-    let shown = harness.ada.get_at(&harness.path(&run), again.position()).await.expect(200);
+    let shown = harness.ada.get_at(&harness.path(&run), &again.position()).await.expect(200);
     assert_eq!(shown.json()["servers"][0]["attempt"], 2);
     harness.in_state(&run, "succeeded").await;
     for attempt in [1, 2] {
