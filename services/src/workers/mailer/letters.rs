@@ -221,7 +221,7 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
             format!("the deletion of the workspace {link} was cancelled. Nothing was lost."),
         ),
         MailKind::AccountUnverified => (
-            "Your account will be erased unless you confirm your e-mail address",
+            "Confirm your e-mail address, or your account is erased",
             format!(
                 "an account was opened with this address, nobody has confirmed the address, and nobody has used the \
                  account for a while. We will erase it, with everything in it, after {until}.\n\n\
