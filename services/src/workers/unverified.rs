@@ -28,7 +28,7 @@ const NOTICE: TimeDelta = TimeDelta::days(7);
 /// After so many that failed the address takes no mail, and nobody will verify it.
 const NOTICES_MAX: i64 = 3;
 /// Notices and requests of a turn. Not more erasures than these wait because of it.
-pub(super) const AT_A_TURN: i64 = 5;
+pub(super) const AT_A_TURN: i64 = 10;
 const AT_ONCE: i64 = 256;
 
 #[derive(Debug, thiserror::Error)]

@@ -102,7 +102,7 @@ impl Worker for Mailer {
             _ if event.event_type() == "account.login_succeeded" => {
                 new_sign_in::request(&self.app, event).await?.into_iter().collect()
             }
-            // It was told with the notice, and that is the one mail about it.
+            // The notice said it, and is the one mail about it.
             _ if event.event_type() == "account.erasure_requested"
                 && event.actor() == Some(UNVERIFIED_ACCOUNTS) =>
             {

@@ -96,8 +96,8 @@ async fn an_account_that_nobody_verifies_gets_one_notice_and_is_erased_a_week_la
     assert_eq!(request.stream_id(), ada.account.0);
     assert_eq!(request.actor(), Some(UNVERIFIED_ACCOUNTS));
     react(&app, &Mailer::new(&app, &Arc::default())).await.unwrap();
-    let told = "select count(*) from working.outbox where kind = 'erasure_requested'";
-    assert_eq!(count(&app, told).await, 0, "one mail about it");
+    let mailed = "select count(*) from working.outbox where kind = 'erasure_requested'";
+    assert_eq!(count(&app, mailed).await, 0, "one mail about it");
     project(&app).await;
     assert_eq!(turn(&app).await, (1, 1), "it is requested once");
     erase_due(app.clone()).await.unwrap();
