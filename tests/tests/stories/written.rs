@@ -55,7 +55,7 @@ async fn a_write_is_not_kept_waiting_for_what_is_read_behind_it() {
     let before = harness.ada.get("/v1/me").await.expect(200).etag();
     let log = harness.installation.log().await;
     // The database would break off whoever waits for this lock after ten seconds.
-    let locks = "begin; lock table read_models.accounts_v3";
+    let locks = "begin; lock table read_models.accounts_v4";
     log.batch_execute(locks).await.unwrap();
     let since = Instant::now();
 

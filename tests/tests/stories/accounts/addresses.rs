@@ -159,7 +159,7 @@ async fn a_change_of_address_whose_link_is_over_is_not_shown() {
     read_at(&harness.signed_in, "/v1/me/email-change", &asked.position()).await;
 
     // A day passes.
-    let passes = "update read_models.accounts_v3
+    let passes = "update read_models.accounts_v4
         set pending_email_until = pending_email_until - interval '1 day'";
     assert_eq!(harness.installation.log().await.execute(passes, &[]).await.unwrap(), 1);
 

@@ -15,6 +15,7 @@ mod repeated;
 mod sent_again;
 mod sessions;
 mod strangers;
+mod unverified;
 
 use tests::{Client, Installation, Person, TestServer};
 
