@@ -29,6 +29,7 @@ const LIST_OF_SUBJECT: &str =
 const LIST_PENDING: &str = include_str!("sql/list_pending_erasures.sql");
 const READ_BY_CODE: &str = "select * from keyring.erasures where claim_code_hash = $1";
 const LIST_DUE: &str = include_str!("sql/list_due_erasures.sql");
+const COUNT_DUE: &str = include_str!("sql/count_due_erasures.sql");
 const LIST_REQUESTED: &str = include_str!("sql/list_requested_erasures.sql");
 const LIST_UNDER_WAY: &str = include_str!("sql/list_erasures_under_way.sql");
 const LIST_PROVABLE: &str = include_str!("sql/list_provable_erasures.sql");
@@ -196,6 +197,16 @@ impl ErasureLedger {
         skip: i64,
     ) -> Result<Vec<ErasureEntry>, KeyringError> {
         self.entries(LIST_DUE, &[&now, &limit, &skip]).await
+    }
+
+    /// How many of them are due since `since`; at most `limit` are counted.
+    pub async fn count_due(
+        &self,
+        (since, now): (DateTime<Utc>, DateTime<Utc>),
+        limit: i64,
+    ) -> Result<i64, KeyringError> {
+        let client = self.pool.get().await?;
+        Ok(client.query_one(COUNT_DUE, &[&since, &now, &limit]).await?.try_get(0)?)
     }
 
     /// At most `limit` erasures that are requested and not fenced, the longest due first, from the first

@@ -20,6 +20,11 @@ impl PositionTokens {
         Self(keys)
     }
 
+    /// Whether a text has the form of a token, whoever may have been given it, and whenever.
+    pub fn is_formed(text: &str) -> bool {
+        parse(text).is_some()
+    }
+
     /// 32 characters of URL-safe base64, the same ones for the same holder and position on one day. Made as in the
     /// SIV mode (RFC 5297): a MAC of both, by which the position is masked.
     ///

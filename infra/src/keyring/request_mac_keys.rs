@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use domain::{CommandId, TenantId};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -15,6 +16,8 @@ use crate::clock::Clock;
 
 /// A day's key lives through the next day.
 pub(super) const DAYS_KEPT: i64 = 1;
+/// By how much the clocks of two nodes may differ.
+const CLOCKS_APART_MAX: TimeDelta = TimeDelta::minutes(1);
 
 /// The HMAC-SHA256 of a request under today's key and, while that one lasts, under yesterday's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +36,8 @@ impl RequestMacs {
     }
 }
 
-/// Makes the MACs that recognise a repeated request. Days are in UTC.
+/// Makes the MACs that recognise a repeated request. Days are in UTC; within a minute before midnight the next one has
+/// begun if a node has made its key.
 #[derive(Clone)]
 pub struct RequestMacKeys {
     keys: Arc<Keys>,
@@ -99,7 +103,7 @@ impl RequestMacKeys {
     pub(super) async fn day_keys(
         &self,
     ) -> Result<(Arc<Secret>, Option<Arc<Secret>>), KeyringError> {
-        let day = key::day(self.clock.now().date_naive());
+        let day = self.today().await?;
         let days = [day, day - 1].map(|of| KeySlot::Numbered(KeyKind::RequestMac, of));
         // Creates also yesterday's key if it is missing, so that all nodes agree on it.
         let keys = self.keys.get(&days, true).await?;
@@ -111,6 +115,18 @@ impl RequestMacKeys {
         let keys =
             self.keys.get(&[KeySlot::Numbered(KeyKind::RequestMac, substitute)], true).await?;
         Ok((live(keys.first()).ok_or(KeyringError::Date)?, before))
+    }
+
+    /// A day begins for all nodes when the first of them, whose clock is a little ahead, has made its key: the others
+    /// would know nothing of what that one makes. This one makes none before its time.
+    async fn today(&self) -> Result<i64, KeyringError> {
+        let now = self.clock.now();
+        let [day, soon] = [now, now + CLOCKS_APART_MAX].map(|at| key::day(at.date_naive()));
+        if soon == day {
+            return Ok(day);
+        }
+        let next = self.keys.get(&[KeySlot::Numbered(KeyKind::RequestMac, soon)], false).await?;
+        Ok(if live(next.first()).is_some() { soon } else { day })
     }
 }
 

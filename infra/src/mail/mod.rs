@@ -10,6 +10,12 @@ pub use folder::Folder;
 pub use letter::{Letter, Mailbox};
 pub use smtp::Smtp;
 
+/// Of what went wrong: it was the answer to the recipient's address.
+const RECIPIENT: &str = "the recipient";
+/// How [`SendOutcome::trouble`] begins where the server takes no mail for this address (5xx to RCPT, RFC 5321). One that
+/// refuses everybody may say the same.
+pub const RECIPIENT_REFUSED: &str = "the recipient: 5";
+
 /// Mail is not configured as it must be, or a mail cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]

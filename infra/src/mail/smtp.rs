@@ -14,7 +14,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use super::{Letter, MailError, SendOutcome};
+use super::{Letter, MailError, RECIPIENT, SendOutcome};
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// For connecting, and again for everything up to the reply to DATA.
@@ -106,7 +106,7 @@ impl Smtp {
         };
         match timeout(SUBMIT, submit(&mut connection, letter)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return refused(&error, error.is_permanent(), "asking"),
+            Ok(Err((at, error))) => return refused(&error, error.is_permanent(), at),
             Err(_) => return refused_late("asking"),
         }
         let outcome = hand_over(&mut connection, letter).await;
@@ -148,16 +148,23 @@ fn host(url: &Url) -> Option<(String, bool)> {
     })
 }
 
-async fn submit(connection: &mut AsyncSmtpConnection, letter: &Letter) -> Result<(), Error> {
+/// An error comes with what it was the answer to.
+async fn submit(
+    connection: &mut AsyncSmtpConnection,
+    letter: &Letter,
+) -> Result<(), (&'static str, Error)> {
+    let asking = |error: Error| ("asking", error);
     let envelope = letter.envelope();
     let mut addresses = envelope.from().into_iter().chain(envelope.to());
     let is_ascii = addresses.all(|address| AsRef::<str>::as_ref(address).is_ascii());
     let parameters = if is_ascii { vec![] } else { vec![MailParameter::SmtpUtfEight] };
-    connection.command(Mail::new(envelope.from().cloned(), parameters)).await?;
+    let mail = Mail::new(envelope.from().cloned(), parameters);
+    connection.command(mail).await.map_err(asking)?;
     for to in envelope.to() {
-        connection.command(Rcpt::new(to.clone(), Vec::new())).await?;
+        let recipient = Rcpt::new(to.clone(), Vec::new());
+        connection.command(recipient).await.map_err(|error| (RECIPIENT, error))?;
     }
-    connection.command(Data).await.map(drop)
+    connection.command(Data).await.map(drop).map_err(asking)
 }
 
 async fn hand_over(connection: &mut AsyncSmtpConnection, letter: &Letter) -> SendOutcome {

@@ -127,9 +127,12 @@ async fn a_refusal_before_the_mail_is_for_now_or_for_good() {
 
     let refused =
         |for_good, trouble: &str| SendOutcome::Refused { for_good, trouble: trouble.into() };
-    assert_eq!(later, refused(false, "asking: 451"));
-    assert_eq!(never, refused(true, "asking: 550"));
-    assert_eq!(gone, refused(false, "asking: no connection"));
+    assert_eq!(later, refused(false, "the recipient: 451"));
+    assert_eq!(never, refused(true, "the recipient: 550"));
+    assert_eq!(gone, refused(false, "the recipient: no connection"));
+    let of_recipient = [&later, &never, &gone]
+        .map(|outcome| outcome.trouble().is_some_and(|why| why.starts_with(RECIPIENT_REFUSED)));
+    assert_eq!(of_recipient, [false, true, false]);
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ pub(super) async fn claim_code(
 ///
 /// # Errors
 /// The keyring is not reached.
-pub(super) async fn entry_of(
+pub(crate) async fn entry_of(
     app: &App,
     subject: SubjectId,
     command: CommandId,

@@ -12,8 +12,8 @@ use infra::keyring::{ErasureEntry, ErasureState, KeyringError, NewErasure, Subje
 use infra::log::{Feed, Recorded};
 use infra::postgres::PgError;
 
-pub(crate) use super::claim_codes::hash_code;
-use super::claim_codes::{claim_code, entry_of};
+use super::claim_codes::claim_code;
+pub(crate) use super::claim_codes::{entry_of, hash_code};
 use super::erasure_in_log::InLog;
 use super::owners::OwnersError;
 use crate::config::Config;

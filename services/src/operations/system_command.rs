@@ -1,11 +1,11 @@
 //! A command of Lethe itself, because of an event, a timer or an operator.
 
-use domain::{CommandId, EventId, Refused, TenantId};
+use domain::{ActorId, CommandId, EventId, Refused, TenantId};
 use infra::event_store::{ExecuteError, Executor, Guard, Receipt, Request, Step, Stored};
 use infra::ids::hashed;
 use uuid::Uuid;
 
-/// One append without an actor. Its command id is derived from its cause, so that it is appended once,
+/// One append, without an actor unless one is given. Its command id is derived from its cause, so that it is appended once,
 /// also if several nodes try it.
 #[must_use]
 pub(crate) struct SystemCommand {
@@ -28,6 +28,12 @@ impl SystemCommand {
     /// The event that is recorded as the cause of the new events.
     pub(crate) const fn caused_by(mut self, event: Option<EventId>) -> Self {
         self.request.causation = event;
+        self
+    }
+
+    /// As who it is recorded; `None`: as nobody.
+    pub(crate) const fn by(mut self, actor: Option<ActorId>) -> Self {
+        self.request.actor = actor;
         self
     }
 

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand};
 use domain::workspace::{Workspace, WorkspaceCommand};
-use domain::{SubjectId, TenantId};
+use domain::{AccountId, ActorId, SubjectId, TenantId};
 use infra::keyring::{ErasureEntry, ErasureState, SubjectKind};
 use infra::postgres::PgError;
 use infra::workspace_rows::{Deleted, DeletedThrough};
@@ -11,7 +11,9 @@ use uuid::Uuid;
 
 use super::email_index::reserve_restored;
 use super::eraser::{EraserError, close, delete_rows, raise_fence, workspace};
+use super::unverified::{UNVERIFIED_ACCOUNTS, request_id};
 use crate::operations::erasure_in_log::InLog;
+use crate::operations::request_erasure::entry_of;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
@@ -210,6 +212,17 @@ async fn is_lost(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     Ok(!row.and_then(|row| row.try_get::<_, bool>(0)).map_err(PgError::from)?)
 }
 
+/// Lethe itself, where it requested the erasure since nobody had verified the address: nobody is mailed that they did. The
+/// ledger does not say who did, but its claim code is of one command. Where the log has lost more of the account than the
+/// request, this is not known, and it is `None`.
+async fn requester(app: &App, entry: &ErasureEntry) -> Result<Option<ActorId>, EraserError> {
+    let account = AccountId(entry.subject.0);
+    let version = app.executor.load::<Account>(account.into(), account.0).await?.version;
+    let own = entry_of(app, entry.subject, request_id(account, version)).await?;
+    let is_own = own.is_some_and(|(own, _)| own.claim_code_hash == entry.claim_code_hash);
+    Ok(is_own.then_some(UNVERIFIED_ACCOUNTS))
+}
+
 /// Appends the erasure request again. `false`: it was refused.
 async fn request_again(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     let (subject, requested_at, due) = (entry.subject.0, entry.requested_at, entry.due);
@@ -220,6 +233,7 @@ async fn request_again(app: &App, entry: &ErasureEntry) -> Result<bool, EraserEr
     let command = SystemCommand::new(TenantId(subject), &cause);
     let command = match entry.kind {
         SubjectKind::Account => command
+            .by(requester(app, entry).await?)
             .step::<Account>(subject, AccountCommand::RequestErasure { now: requested_at, due }),
         SubjectKind::Workspace => command
             .step::<Workspace>(subject, WorkspaceCommand::RestoreDeletion { requested_at, due }),

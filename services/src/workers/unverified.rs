@@ -1,5 +1,7 @@
 //! Erases accounts whose address nobody has verified: a notice by mail comes first, and a week later the request.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, LiveAccount};
 use domain::log::LOG;
@@ -8,10 +10,12 @@ use infra::event_store::{ExecuteError, LoadError, Request};
 use infra::ids::hashed;
 use infra::keyring::KeyringError;
 use infra::log::{Feed, FeedError, Recorded};
+use infra::mail::RECIPIENT_REFUSED;
 use infra::outbox::{MailKind, MailRequest};
 use infra::postgres::PgError;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::operations::erase_account::request_of_unverified;
@@ -23,13 +27,18 @@ const UNVERIFIED: &str = include_str!("unverified.sql");
 /// In the trail: Lethe itself, since nobody has verified the address. No person and no token has this id.
 pub(super) const UNVERIFIED_ACCOUNTS: ActorId =
     ActorId(Uuid::from_u128(0x8000_8000_0000_0000_0002));
-/// From the notice to the request. An attempt to give one that failed is followed by another after as long.
+/// From the notice to the request. One that nobody was given is followed by another after as long.
 const NOTICE: TimeDelta = TimeDelta::days(7);
-/// After so many that failed the address takes no mail, and nobody will verify it.
-const NOTICES_MAX: i64 = 3;
+/// After so many notices that the mail server refused for the address, nobody will verify it.
+const REFUSED_MAX: i64 = 3;
 /// Notices and requests of a turn. Not more erasures than these wait because of it.
 pub(super) const AT_A_TURN: i64 = 10;
+/// Erasures that have been due for longer cannot go on: the eraser is not busy with them.
+const WAITING: TimeDelta = TimeDelta::hours(1);
+/// Accounts that a turn loads; those that stay are among them.
+pub(super) const LOOKS_AT_A_TURN: usize = 100;
 const AT_ONCE: i64 = 256;
+const PAGES_MAX: usize = 40;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UnverifiedError {
@@ -76,15 +85,18 @@ impl UnverifiedError {
     }
 }
 
-/// An account that nobody has used for long enough.
+/// An account that nobody has used for long enough, and the notices of this period.
 struct UnverifiedRow {
     account: AccountId,
     version: i64,
     used_at: DateTime<Utc>,
-    /// When the period began whose notices count.
+    /// When the period began.
     begins: DateTime<Utc>,
-    notices: i64,
+    last_notice_at: Option<DateTime<Utc>>,
+    /// When the account is erased, as the notices say.
+    notice_until: Option<DateTime<Utc>>,
     is_sent: bool,
+    refused: i64,
     /// A notice, or the request.
     is_due: bool,
 }
@@ -98,31 +110,56 @@ enum Turn {
     Stays,
 }
 
-/// Gives the notices that are due, and requests the erasures whose notice is over, those that were unused for longest
-/// first. None while as many erasures wait as a turn requests: the eraser goes on with what people have requested.
-pub(super) async fn erase_unverified(app: App) -> Result<(), UnverifiedError> {
-    let days = app.config.unverified_accounts_days;
-    if days == 0 {
-        return Ok(());
-    }
-    let now = app.clock.now();
-    let waiting = app.keyring.ledger.due(now, AT_A_TURN, 0).await?;
-    let mut left = AT_A_TURN - i64::try_from(waiting.len()).unwrap_or(AT_A_TURN);
-    let of = (now - TimeDelta::days(days.into()), restored_at(&app).await?);
-    let mut after = (DateTime::UNIX_EPOCH, Uuid::nil());
-    while left > 0 {
-        let page = list(&app, of, after).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = (last.used_at, last.account.0);
-        for row in page.iter().filter(|row| row.is_due) {
-            if left == 0 {
-                break;
-            }
-            let turn = row.take_turn(&app).await?;
-            left -= i64::from(matches!(turn, Turn::Noticed | Turn::Requested));
+/// Where the next turn of this node goes on; as at first: with those that were unused for longest.
+#[derive(Clone, Debug, Default)]
+pub(super) struct UnverifiedSweep(Arc<Mutex<Place>>);
+
+/// After the account that was used last at this time.
+type Place = (DateTime<Utc>, Uuid);
+
+impl UnverifiedSweep {
+    /// Gives the notices that are due, and requests the erasures whose notice is over. None while as many erasures wait
+    /// as a turn requests: the eraser goes on with what people have requested.
+    pub(super) async fn run(self, app: App) -> Result<(), UnverifiedError> {
+        if app.config.unverified_accounts_days == 0 {
+            return Ok(());
         }
+        let (now, restored_at) = (app.clock.now(), restored_at(&app).await?);
+        // This clock is behind that of the restore: a notice of now would not count.
+        if restored_at.is_some_and(|at| at >= now) {
+            return Ok(());
+        }
+        let mut left =
+            AT_A_TURN - app.keyring.ledger.count_due((now - WAITING, now), AT_A_TURN).await?;
+        let mut looks = LOOKS_AT_A_TURN;
+        for _ in 0..PAGES_MAX {
+            let page = list(&app, restored_at, self.place()).await?;
+            let Some(last) = page.last() else {
+                self.go_on_after(Place::default());
+                return Ok(());
+            };
+            for row in page.iter().filter(|row| row.is_due) {
+                if left == 0 || looks == 0 {
+                    return Ok(());
+                }
+                // Whatever comes of it: it keeps no other waiting.
+                self.go_on_after(row.place());
+                looks -= 1;
+                let turn = row.take_turn(&app).await?;
+                left -= i64::from(matches!(turn, Turn::Noticed | Turn::Requested));
+            }
+            self.go_on_after(last.place());
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn place(&self) -> Place {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn go_on_after(&self, place: Place) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
 }
 
 /// When the log was restored last. What has happened to an account may have been lost by that, a verification too.
@@ -133,18 +170,28 @@ async fn restored_at(app: &App) -> Result<Option<DateTime<Utc>>, UnverifiedError
     Ok(restores.first().map(Recorded::recorded_at))
 }
 
-/// A page of those that were unused for longest, from the first after the account that was used last at `used_at`.
+/// A page of those that were unused for longest, from the first after this place.
 async fn list(
     app: &App,
-    (since, restored_at): (DateTime<Utc>, Option<DateTime<Utc>>),
-    (used_at, account): (DateTime<Utc>, Uuid),
+    restored_at: Option<DateTime<Utc>>,
+    (used_at, account): Place,
 ) -> Result<Vec<UnverifiedRow>, PgError> {
-    let kind = MailKind::AccountUnverified.as_str();
-    let over = app.clock.now() - NOTICE;
-    let client = app.pool.get().await?;
-    let rows = client
-        .query(UNVERIFIED, &[&since, &restored_at, &over, &kind, &used_at, &account, &AT_ONCE])
-        .await;
+    let now = app.clock.now();
+    let since = now - TimeDelta::days(app.config.unverified_accounts_days.into());
+    let signed_in = since - TimeDelta::days(app.config.session_absolute_days.into());
+    let (over, kind) = (now - NOTICE, MailKind::AccountUnverified.as_str());
+    let of: [&(dyn ToSql + Sync); 9] = [
+        &since,
+        &restored_at,
+        &over,
+        &kind,
+        &signed_in,
+        &used_at,
+        &account,
+        &AT_ONCE,
+        &RECIPIENT_REFUSED,
+    ];
+    let rows = app.pool.get().await?.query(UNVERIFIED, &of).await;
     let rows = match rows {
         // The projection has not created its table yet.
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(vec![]),
@@ -159,13 +206,19 @@ fn read(row: &Row) -> Result<UnverifiedRow, PgError> {
         version: row.try_get("version")?,
         used_at: row.try_get("unverified_used_at")?,
         begins: row.try_get("begins")?,
-        notices: row.try_get("number")?,
+        last_notice_at: row.try_get("last_at")?,
+        notice_until: row.try_get("until")?,
         is_sent: row.try_get("is_sent")?,
+        refused: row.try_get("refused")?,
         is_due: row.try_get("is_due")?,
     })
 }
 
 impl UnverifiedRow {
+    const fn place(&self) -> Place {
+        (self.used_at, self.account.0)
+    }
+
     async fn take_turn(&self, app: &App) -> Result<Turn, UnverifiedError> {
         let account = self.account;
         let turn = match self.act(app).await {
@@ -196,7 +249,7 @@ impl UnverifiedRow {
         if live.email_verified || loaded.version != self.version {
             return Ok(Turn::Stays);
         }
-        if self.is_sent || self.notices >= NOTICES_MAX {
+        if self.is_sent || self.refused >= REFUSED_MAX {
             self.request(app, live).await
         } else {
             self.give_notice(app, live).await
@@ -208,7 +261,7 @@ impl UnverifiedRow {
         check_nobody_depends(app, account).await.map_err(RequestErasureError::from)?;
         let Some(address) = live.email.sealed().cloned() else { return Ok(Turn::Stays) };
         let notice = MailRequest {
-            cause: EventId(self.id(b"notice")),
+            cause: EventId(self.notice_id()),
             kind: MailKind::AccountUnverified,
             tenant: account.into(),
             subject: account.into(),
@@ -218,35 +271,44 @@ impl UnverifiedRow {
         };
         let mut client = app.pool.get().await.map_err(PgError::from)?;
         let tx = client.transaction().await.map_err(PgError::from)?;
-        app.outbox.put(&tx, &notice).await?;
+        let is_given = app.outbox.put(&tx, &notice).await?;
         tx.commit().await.map_err(PgError::from)?;
-        Ok(Turn::Noticed)
+        // Otherwise another node was faster, or the person is erased.
+        Ok(if is_given { Turn::Noticed } else { Turn::Stays })
     }
 
     async fn request(&self, app: &App, live: &LiveAccount) -> Result<Turn, UnverifiedError> {
         let account = self.account;
         let request = Request {
             actor: Some(UNVERIFIED_ACCOUNTS),
-            ..Request::new(account.into(), CommandId(self.id(b"request")))
+            ..Request::new(account.into(), request_id(account, self.version))
         };
-        let of = (live, self.version);
-        let requests = request_of_unverified(app, account, of, grace(app), &request);
+        // Not before the time of the notice, whatever the settings say since.
+        let (least, now) = (grace(app), app.clock.now());
+        let grace = self.notice_until.map_or(least, |until| least.max(until - now));
+        let requests = request_of_unverified(app, account, (live, self.version), grace, &request);
         Box::pin(requests).await?;
         tracing::info!(%account, "the erasure of an account was requested: nobody has verified its address");
         Ok(Turn::Requested)
     }
 
-    /// Of two nodes that do the same at once, one does it.
-    fn id(&self, what: &[u8]) -> Uuid {
-        let (begins, notices) = (self.begins.timestamp_micros(), self.notices);
+    /// Of two nodes that give the same notice at once, one does. The next one has another id.
+    fn notice_id(&self) -> Uuid {
+        let last = self.last_notice_at.unwrap_or_default();
         hashed(&[
             b"account.unverified",
-            what,
+            b"notice",
             self.account.0.as_bytes(),
-            &begins.to_be_bytes(),
-            &notices.to_be_bytes(),
+            &self.begins.timestamp_micros().to_be_bytes(),
+            &last.timestamp_micros().to_be_bytes(),
         ])
     }
+}
+
+/// The command that requests the erasure of an account at this version.
+pub(super) fn request_id(account: AccountId, version: i64) -> CommandId {
+    let version = version.to_be_bytes();
+    CommandId(hashed(&[b"account.unverified", b"request", account.0.as_bytes(), &version]))
 }
 
 /// The notice was the time to think it over: no more than the settings ask of every request.

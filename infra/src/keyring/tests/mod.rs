@@ -110,6 +110,13 @@ impl Harness {
         self.try_node().await.unwrap()
     }
 
+    /// A node with a clock of its own.
+    async fn node_with_clock(&self, clock: Clock) -> Keyring {
+        let pool = connect(&self.databases.keyring_url, &ConnectOptions::app()).await.unwrap();
+        let roots = Arc::new(self.folder());
+        Keyring::start(pool, roots, self.options.clone(), clock).await.unwrap()
+    }
+
     /// Runs a statement as the owner of the tables.
     async fn sql(&self, text: &str, with: &[&(dyn ToSql + Sync)]) -> Vec<tokio_postgres::Row> {
         let owner = ConnectOptions::default();

@@ -34,6 +34,32 @@ async fn a_token_is_read_for_a_day_and_not_longer() {
     }
 }
 
+/// One node's day has begun, the other's has not.
+#[tokio::test]
+async fn around_midnight_two_nodes_read_each_others_tokens_and_know_each_others_requests() {
+    let harness = Harness::new().await;
+    let clock = &harness.clock;
+    clock.advance(TimeDelta::hours(12) - TimeDelta::seconds(5));
+    let ahead = Clock::fixed(clock.now() + TimeDelta::seconds(10));
+    let (behind, ahead) = (harness.node().await, harness.node_with_clock(ahead).await);
+    let ada: TenantId = harness.person().into();
+    let macs = async |node: &Keyring| node.request_macs.macs(ada, b"body").await.unwrap();
+    let earlier = behind.position_tokens.seal(ada, 6).await.unwrap();
+    let last = macs(&behind).await;
+
+    let token = ahead.position_tokens.seal(ada, 7).await.unwrap();
+    let first = macs(&ahead).await;
+
+    assert_eq!(behind.position_tokens.open(ada, &token).await.unwrap(), Some(7));
+    assert_eq!(ahead.position_tokens.open(ada, &earlier).await.unwrap(), Some(6));
+    assert_eq!(first.before, Some(last.today));
+    assert_eq!(macs(&behind).await, first);
+    clock.advance(-TimeDelta::minutes(1));
+    assert_eq!(macs(&behind).await, last, "before that minute the next day has not begun");
+    let days = "select count(*) from keyring.keys where kind = 'request_mac'";
+    assert_eq!(harness.count(days).await, 3);
+}
+
 #[tokio::test]
 async fn a_token_that_is_changed_or_invented_is_none() {
     let harness = Harness::new().await;
