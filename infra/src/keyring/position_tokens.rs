@@ -38,7 +38,8 @@ impl PositionTokens {
         Ok(URL_SAFE_NO_PAD.encode([tag.as_slice(), &masked].concat()))
     }
 
-    /// `None`: it was not made for this holder today or yesterday.
+    /// `None`: it was not made for this holder today or yesterday. Near midnight a day is one of all nodes (as of
+    /// [`RequestMacKeys`]).
     ///
     /// # Errors
     /// As of [`RequestMacKeys::macs`].

@@ -126,7 +126,8 @@ impl<F: FromFields> Argument for Query<F> {
 }
 
 impl Argument for MinPosition {
-    const REFUSES: &'static [ProblemKind] = &[ProblemKind::BadHeader, ProblemKind::NotYet];
+    const REFUSES: &'static [ProblemKind] =
+        &[ProblemKind::BadHeader, ProblemKind::NotYet, ProblemKind::PositionExpired];
 }
 
 impl Argument for IfMatch {

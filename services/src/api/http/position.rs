@@ -8,6 +8,7 @@ use actix_web::dev::{Payload, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use domain::TenantId;
+use infra::keyring::PositionTokens;
 use infra::log::Projection;
 use infra::postgres::PgError;
 
@@ -73,19 +74,30 @@ impl MinPosition {
         let mut last: Option<i64> = None;
         for value in self.0.headers().get_all(AWAITED) {
             let text = value.to_str().map_err(|_| refused(holder))?;
-            for shown in text.split(',').map(str::trim) {
-                let position = match holder {
-                    Some(PositionHolder::Operator) => number(shown),
-                    Some(PositionHolder::Caller(holder)) => {
-                        api.app.keyring.position_tokens.open(holder, shown).await?
-                    }
-                    None => None,
-                };
-                last = last.max(Some(position.ok_or_else(|| refused(holder))?));
+            // Empty elements of a list count for nothing (RFC 9110, 5.6.1.2).
+            for shown in text.split(',').map(str::trim).filter(|shown| !shown.is_empty()) {
+                last = last.max(Some(shown_to(api, holder, shown).await?));
             }
+        }
+        // Whoever sends the header wants to wait.
+        if last.is_none() && self.0.headers().contains_key(AWAITED) {
+            return Err(refused(holder));
         }
         Ok(last)
     }
+}
+
+/// The position that the holder was shown as this text.
+async fn shown_to(api: &Api, holder: Option<PositionHolder>, text: &str) -> Result<i64, Problem> {
+    let position = match holder {
+        Some(PositionHolder::Operator) => number(text),
+        Some(PositionHolder::Caller(holder)) if PositionTokens::is_formed(text) => {
+            let opened = api.app.keyring.position_tokens.open(holder, text).await?;
+            return opened.ok_or_else(|| Problem::of(ProblemKind::PositionExpired));
+        }
+        Some(PositionHolder::Caller(_)) | None => None,
+    };
+    position.ok_or_else(|| refused(holder))
 }
 
 fn number(text: &str) -> Option<i64> {
@@ -94,9 +106,9 @@ fn number(text: &str) -> Option<i64> {
 
 fn refused(holder: Option<PositionHolder>) -> Problem {
     let detail = match holder {
-        Some(PositionHolder::Operator) => "this must be a position: a whole number",
+        Some(PositionHolder::Operator) => "this must be a position, a whole number, or several",
         Some(PositionHolder::Caller(_)) | None => {
-            "this must be a Lethe-Position that you were given today or yesterday"
+            "this must be a Lethe-Position that you were given, or several with commas between them"
         }
     };
     Problem::header(AWAITED, detail)

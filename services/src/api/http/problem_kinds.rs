@@ -88,6 +88,8 @@ kinds! {
         "Send it as `password`: the session was not opened within the last 10 minutes, or it is not enough.";
     PasswordWrong "password-wrong" FORBIDDEN "The password is wrong"
         "This step asks for the password of the account.";
+    PositionExpired "position-expired" BAD_REQUEST "The position is not known any more"
+        "Send it again without Lethe-Min-Position: a position is known through the day after it was given, to whoever it was given.";
     PreconditionFailed "precondition-failed" PRECONDITION_FAILED "The version is stale"
         "It has been changed: read it again, and send its new ETag in If-Match.";
     PreconditionRequired "precondition-required" PRECONDITION_REQUIRED "If-Match is required"

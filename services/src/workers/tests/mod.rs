@@ -33,6 +33,7 @@ mod sweeping;
 mod telling;
 mod undeleted_mails;
 mod unverified;
+mod unverified_turns;
 mod workspaces;
 
 use std::sync::Arc;

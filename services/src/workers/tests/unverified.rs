@@ -8,43 +8,64 @@ use infra::keyring::{ErasureState, SubjectKind};
 
 use super::super::eraser::erase_due;
 use super::super::mailer::{Mailer, send_due};
-use super::super::unverified::{AT_A_TURN, UNVERIFIED_ACCOUNTS, erase_unverified};
+use super::super::unverified::{AT_A_TURN, UNVERIFIED_ACCOUNTS, UnverifiedSweep};
 use super::erased_members::{order, shared};
 use super::*;
 use crate::operations::erase_account::request_of_unverified;
 use crate::operations::request_erasure::RequestErasureError;
 use crate::operations::system_command::SystemCommand;
 
-const NOTICES: &str = "select count(*) from working.outbox where kind = 'account_unverified'";
+pub(super) const NOTICES: &str =
+    "select count(*) from working.outbox where kind = 'account_unverified'";
 const REQUESTS: &str =
     "select count(*) from event_log.events where event_type = 'account.erasure_requested'";
 
-async fn given() -> (Harness, App) {
+pub(super) async fn given() -> (Harness, App) {
     let harness = Harness::new().await;
     harness.clock.advance(Clock::system().now() - harness.clock.now());
     let app = harness.node().await;
     (harness, app)
 }
 
-/// So many days pass: for accounts, their mails, and restores of the log.
-async fn pass(harness: &Harness, days: u8) {
+pub(super) async fn execute_as_owner(harness: &Harness, sql: &str) {
     let owner = connect_one(&harness.databases.log_url, &ConnectOptions::default()).await.unwrap();
+    owner.batch_execute(sql).await.unwrap();
+}
+
+/// So many days pass: for accounts, their tokens, their mails, and restores of the log.
+pub(super) async fn pass(harness: &Harness, days: u8) {
     let passes = format!(
         "set session_replication_role = replica;
-        update read_models.accounts_v4 set unverified_used_at = unverified_used_at - interval '{days} days';
+        update read_models.accounts_v4 set registered_at = registered_at - interval '{days} days',
+          unverified_used_at = unverified_used_at - interval '{days} days';
+        update working.api_tokens set last_used_at = last_used_at - interval '{days} days';
         update working.outbox set created_at = created_at - interval '{days} days',
-          finished_at = finished_at - interval '{days} days';
+          finished_at = finished_at - interval '{days} days', until = until - interval '{days} days';
         update event_log.events set recorded_at = recorded_at - interval '{days} days'
         where event_type = 'log.restored'"
     );
-    owner.batch_execute(&passes).await.unwrap();
+    execute_as_owner(harness, &passes).await;
 }
 
 /// A turn of the timer, and the mails. Answers how many notices and requests there are.
-async fn turn(app: &App) -> (i64, i64) {
-    erase_unverified(app.clone()).await.unwrap();
+pub(super) async fn turn(app: &App) -> (i64, i64) {
+    UnverifiedSweep::default().run(app.clone()).await.unwrap();
     send_due(app.clone()).await.unwrap();
     (count(app, NOTICES).await, count(app, REQUESTS).await)
+}
+
+/// The same node with other settings.
+pub(super) fn with(app: &App, set: impl FnOnce(&mut Config)) -> App {
+    let mut config = (*app.config).clone();
+    set(&mut config);
+    App { config: Arc::new(config), ..app.clone() }
+}
+
+/// As a start does after a restore of the log.
+pub(super) async fn record_restore(app: &App) {
+    let restored = LogCommand::RecordRestore { restore: 1, head: 1, known: 1 };
+    let command = SystemCommand::new(domain::TenantId(LOG), &[b"test"]);
+    command.step::<Log>(LOG, restored).execute(&app.executor, |_| false).await.unwrap();
 }
 
 async fn verify(app: &App, person: &Person) {
@@ -54,7 +75,7 @@ async fn verify(app: &App, person: &Person) {
 }
 
 /// Without a password, and without the reservation of the address.
-async fn register_somebody(app: &App) {
+pub(super) async fn register_somebody(app: &App) {
     let account = AccountId(app.ids.uuid());
     let registers = AccountCommand::Register {
         email: Personal::Clear(address("nobody@example.org")),
@@ -66,7 +87,7 @@ async fn register_somebody(app: &App) {
     ask(app, account, None, registers).await.unwrap();
 }
 
-async fn execute(app: &App, sql: &str) {
+pub(super) async fn execute(app: &App, sql: &str) {
     app.pool.get().await.unwrap().batch_execute(sql).await.unwrap();
 }
 
@@ -133,6 +154,8 @@ async fn who_signs_in_gets_another_notice_before_anything_is_requested() {
     assert_eq!(turn(&app).await, (0, 0), "somebody is signed in");
     let sign_out = "delete from working.sessions";
     execute(&app, sign_out).await;
+    assert_eq!(turn(&app).await, (0, 0), "the session may have been used until a moment ago");
+    pass(&harness, 30).await;
     assert_eq!(turn(&app).await, (1, 0));
 
     sign_in(&app, ada).await;
@@ -141,6 +164,8 @@ async fn who_signs_in_gets_another_notice_before_anything_is_requested() {
     pass(&harness, 8).await;
     assert_eq!(turn(&app).await, (1, 0), "the notice does not count any more");
     pass(&harness, 23).await;
+    assert_eq!(turn(&app).await, (1, 0));
+    pass(&harness, 30).await;
     assert_eq!(turn(&app).await, (2, 0));
     pass(&harness, 8).await;
     assert_eq!(turn(&app).await, (2, 1));
@@ -174,9 +199,7 @@ async fn after_a_restore_of_the_log_the_notice_is_given_again() {
     assert_eq!(turn(&app).await, (1, 0));
     pass(&harness, 8).await;
 
-    let restored = LogCommand::RecordRestore { restore: 1, head: 1, known: 1 };
-    let command = SystemCommand::new(domain::TenantId(LOG), &[b"test"]);
-    command.step::<Log>(LOG, restored).execute(&app.executor, |_| false).await.unwrap();
+    record_restore(&app).await;
     harness.clock.advance(TimeDelta::minutes(10));
     project(&app).await;
 
@@ -188,23 +211,7 @@ async fn after_a_restore_of_the_log_the_notice_is_given_again() {
 }
 
 #[tokio::test]
-async fn a_notice_that_is_not_taken_is_tried_three_times() {
-    let (harness, app) = given().await;
-    register(&app, "nobody@example.org").await;
-    project(&app).await;
-    pass(&harness, 31).await;
-    for notices in 1..=3 {
-        erase_unverified(app.clone()).await.unwrap();
-        assert_eq!(count(&app, NOTICES).await, notices);
-        execute(&app, "update working.outbox set state = 'failed', finished_at = created_at").await;
-        pass(&harness, 8).await;
-    }
-
-    assert_eq!(turn(&app).await, (3, 1));
-}
-
-#[tokio::test]
-async fn a_turn_takes_a_few_and_none_while_as_many_erasures_wait() {
+async fn a_turn_takes_a_few_and_none_while_as_many_erasures_have_become_due() {
     let (harness, app) = given().await;
     for _ in 0..AT_A_TURN + 2 {
         register_somebody(&app).await;
@@ -219,11 +226,14 @@ async fn a_turn_takes_a_few_and_none_while_as_many_erasures_wait() {
     }
     assert_eq!(turn(&app).await, (0, 0));
 
-    let later = "update keyring.erasures set due = due + interval '1 day'";
-    app.keyring_pool.get().await.unwrap().batch_execute(later).await.unwrap();
-
+    let due_at = async |due: DateTime<Utc>| {
+        let keyring = app.keyring_pool.get().await.unwrap();
+        keyring.execute("update keyring.erasures set due = $1", &[&due]).await.unwrap();
+    };
+    due_at(due + TimeDelta::days(1)).await;
     assert_eq!(turn(&app).await, (AT_A_TURN, 0));
-    assert_eq!(turn(&app).await, (AT_A_TURN + 2, 0));
+    due_at(due - TimeDelta::minutes(61)).await;
+    assert_eq!(turn(&app).await, (AT_A_TURN + 2, 0), "those cannot go on");
 }
 
 #[tokio::test]
@@ -249,9 +259,7 @@ async fn nothing_is_erased_where_the_setting_is_zero() {
     register(&app, "ada@example.org").await;
     project(&app).await;
     pass(&harness, 31).await;
-    let mut config = (*app.config).clone();
-    config.unverified_accounts_days = 0;
-    let off = App { config: Arc::new(config), ..app.clone() };
+    let off = with(&app, |config| config.unverified_accounts_days = 0);
 
     assert_eq!(turn(&off).await, (0, 0));
 

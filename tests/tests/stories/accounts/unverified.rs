@@ -18,9 +18,10 @@ const ROWS: [(&str, &str); 5] = [
 async fn pass(installation: &Installation, node: TestServer, days: u8) -> TestServer {
     assert!(node.stop().await.success());
     let passes = format!(
-        "update read_models.accounts_v4 set unverified_used_at = unverified_used_at - interval '{days} days';
+        "update read_models.accounts_v4 set registered_at = registered_at - interval '{days} days',
+          unverified_used_at = unverified_used_at - interval '{days} days';
         update working.outbox set created_at = created_at - interval '{days} days',
-          finished_at = finished_at - interval '{days} days'"
+          finished_at = finished_at - interval '{days} days', until = until - interval '{days} days'"
     );
     installation.log().await.batch_execute(&passes).await.unwrap();
     installation.node().await
