@@ -71,7 +71,7 @@ impl FromFields for ChangeEmailRequest {
 /// that one has, such as in its case, changes at once.
 #[utoipa::path(
     put, path = "/v1/me/email", tag = "accounts", request_body = ChangeEmailRequest,
-    params(("If-Match" = String, Header)),
+    params(MustMatch),
     responses((status = 202, body = EmailChangeView,
             headers(("ETag" = String), ("Lethe-Position" = i64))),
         (status = 200, description = "The spelling has changed", body = Me,

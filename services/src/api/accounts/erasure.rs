@@ -197,7 +197,7 @@ async fn show(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem
 /// Cancels the request.
 #[utoipa::path(
     delete, path = "/v1/me/erasure", tag = "erasure",
-    params(("If-Match" = Option<String>, Header)),
+    params(IfMatch),
     responses((status = 204)),
 )]
 async fn cancel(

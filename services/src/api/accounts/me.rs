@@ -60,7 +60,7 @@ pub struct Me {
 /// One's own account.
 #[utoipa::path(
     get, path = "/v1/me", tag = "accounts",
-    params(("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+    params(MinPosition),
     responses((status = 200, body = Me, headers(("ETag" = String)))),
 )]
 async fn show(
@@ -165,7 +165,7 @@ impl FromFields for RectifyRequest {
 /// Corrects the name or the username; null removes the username.
 #[utoipa::path(
     patch, path = "/v1/me", tag = "accounts", request_body = RectifyRequest,
-    params(("If-Match" = String, Header)),
+    params(MustMatch),
     responses((status = 200, body = Me, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn rectify(

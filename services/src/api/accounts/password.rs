@@ -65,7 +65,7 @@ impl FromFields for ChangePasswordRequest {
 /// that waits ends with it.
 #[utoipa::path(
     put, path = "/v1/me/password", tag = "accounts", request_body = ChangePasswordRequest,
-    params(("If-Match" = String, Header)),
+    params(MustMatch),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64))),
         (status = 200, description = "The tokens that stay", body = OwnTokens,
             headers(("ETag" = String), ("Lethe-Position" = i64)))),

@@ -26,7 +26,7 @@ type TrailListing = Listing<Filter>;
 #[utoipa::path(
     get, path = "/v1/audit-events", tag = "audit",
     params(TrailListing,
-        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+        MinPosition),
     responses((status = 200, body = Page<AuditEvent>)),
 )]
 async fn list(

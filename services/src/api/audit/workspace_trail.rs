@@ -102,7 +102,7 @@ impl<'a> WorkspaceEvent<'a> {
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/audit-events", tag = "audit",
     params(("workspace_id" = Uuid, Path), TrailListing,
-        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+        MinPosition),
     responses((status = 200, body = Page<WorkspaceEvent>)),
 )]
 async fn list(

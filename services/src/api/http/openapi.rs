@@ -13,6 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::api::auth::signed_in::COOKIE;
 use crate::api::http::problem::ProblemView;
+use crate::api::http::uniform::completed;
 
 const ADDRESS: &str = "/v1/openapi.json";
 const PROBLEM: &str = "Problem";
@@ -22,7 +23,9 @@ pub fn document() -> OpenApi {
     let info =
         InfoBuilder::new().title("Lethe").version(env!("CARGO_PKG_VERSION")).description(Some(
             "Remembers every action and can forget any person. Refusals are problem+json \
-             (RFC 9457); their types are listed at /problems. A write whose thing cannot be read behind it \
+             (RFC 9457); their types are listed at /problems. What is refused though a schema admits it has an \
+             example of its own in the response; besides, a text has no more bytes in UTF-8 than `maxLength` says \
+             characters. A write whose thing cannot be read behind it \
              is answered without a body: `Location` and `ETag` say what is known.",
         ));
     let mut components = Components::new();
@@ -49,8 +52,8 @@ pub fn document() -> OpenApi {
     OpenApiBuilder::new().info(info.build()).components(Some(components)).build()
 }
 
-/// A field that a body does not have is refused: its schema says so.
-fn close_bodies(document: &mut OpenApi) {
+/// A field that a body does not have is refused: its schema says so. These are the references to such schemas.
+fn close_bodies(document: &mut OpenApi) -> BTreeSet<String> {
     // A step stands within the body of a deployment.
     let mut bodies = BTreeSet::from([Ref::from_schema_name("DeploymentStep").ref_location]);
     for item in document.paths.paths.values() {
@@ -59,7 +62,7 @@ fn close_bodies(document: &mut OpenApi) {
             bodies.extend(body.content.values().filter_map(schema_of));
         }
     }
-    let Some(components) = &mut document.components else { return };
+    let components = document.components.get_or_insert_default();
     for (name, schema) in &mut components.schemas {
         if bodies.contains(&Ref::from_schema_name(name).ref_location)
             && let RefOr::T(Schema::Object(object)) = schema
@@ -67,6 +70,7 @@ fn close_bodies(document: &mut OpenApi) {
             object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
         }
     }
+    bodies
 }
 
 /// Where the schema of a content stands.
@@ -80,8 +84,9 @@ fn schema_of(content: &RefOr<Content>) -> Option<String> {
 
 /// Serves the document, and at /docs a page for it that loads nothing from elsewhere.
 pub fn serve(mut document: OpenApi, config: &mut web::ServiceConfig) {
-    close_bodies(&mut document);
-    let json = web::Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
+    let bodies = close_bodies(&mut document);
+    let shown = completed(&document, &bodies);
+    let json = web::Bytes::from(serde_json::to_vec(&shown).unwrap_or_default());
     let answer = move || {
         let json = json.clone();
         async move { HttpResponse::Ok().content_type("application/json").body(json) }

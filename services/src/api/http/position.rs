@@ -8,9 +8,14 @@ use actix_web::{FromRequest, HttpRequest};
 
 use infra::log::Projection;
 use infra::postgres::PgError;
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 use crate::api::Api;
 use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::schemas;
 
 const NAME: &str = "Lethe-Min-Position";
 const WAIT: Duration = Duration::from_secs(2);
@@ -40,6 +45,19 @@ impl MinPosition {
         let Some(position) = self.0 else { return Ok(true) };
         let app = &api.app;
         app.read_positions.wait_for::<P>(&app.pool, position, limit).await
+    }
+}
+
+impl IntoParams for MinPosition {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let description =
+            "`Lethe-Position` of a write that must be seen: it is waited for, 2 seconds at most.";
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+            .minimum(Some(0))
+            .maximum(Some(i64::MAX));
+        vec![schemas::header(NAME, Required::False, description, schema)]
     }
 }
 

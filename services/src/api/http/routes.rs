@@ -14,7 +14,7 @@ use utoipa::openapi::{OpenApi, PathItem, Paths, RefOr, Schema};
 
 use crate::api::auth::{member, path_resources};
 use crate::api::http::actions::Actions;
-use crate::api::http::answers::{Answers, Documented};
+use crate::api::http::answers::{Answers, Documented, Unfit};
 use crate::api::http::arguments::{Arguments, Callers};
 use crate::api::http::deadline;
 use crate::api::http::problem::{Problem, ProblemKind};
@@ -85,10 +85,19 @@ impl Routes {
 
     /// How the operation that was added last is refused besides, because of what it does.
     pub fn refuses(&mut self, kinds: &[ProblemKind]) -> &mut Self {
+        self.document_last(|documented| documented.extend(kinds))
+    }
+
+    /// What the operation that was added last refuses though its schema admits it.
+    pub fn refuses_values(&mut self, unfit: &[Unfit]) -> &mut Self {
+        self.document_last(|documented| documented.refuse_values(unfit))
+    }
+
+    fn document_last(&mut self, document: impl Fn(&mut Documented)) -> &mut Self {
         for (path, method) in &self.last {
             let answers = self.answers.get_mut(path);
             if let Some(documented) = answers.and_then(|answers| answers.get_mut(method)) {
-                documented.extend(kinds);
+                document(documented);
             }
         }
         self

@@ -1,9 +1,11 @@
-//! Schemas of fields that several bodies have.
+//! Schemas of fields that several bodies have, and of headers that several operations read.
 
+use domain::privacy::RunEnvironment;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{
     AnyOfBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type,
 };
-use utoipa::openapi::{Object, Schema};
+use utoipa::openapi::{Object, Required, Schema};
 
 /// An atom of an address before its `@`.
 const ATOM: &str = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\p{Alphabetic}\p{M}\p{N}-]+";
@@ -102,4 +104,39 @@ pub fn host() -> Schema {
         .item(text().format(Some(known(KnownFormat::Ipv4))))
         .item(text().format(Some(known(KnownFormat::Ipv6))))
         .into()
+}
+
+/// What `RunEnvironment` takes, or null.
+pub fn secrets() -> Object {
+    let name = text().max_length(Some(100)).pattern(Some("^[A-Za-z_][A-Za-z0-9_]*$"));
+    let least = RunEnvironment::SECRET_BYTES_MIN;
+    let value =
+        text().min_length(Some(least)).max_length(Some(16_384)).pattern(Some(r"^[^\x00]*$"));
+    let description = format!(
+        "Passed to the command as environment variables, masked in its log, and kept until its end. A value has \
+         {least} to 16,384 bytes, and all together 32 KiB at most.",
+    );
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .description(Some(description))
+        .max_properties(Some(RunEnvironment::VARIABLES_MAX))
+        .property_names(Some(name.build()))
+        .additional_properties(Some(value.build()))
+        .build()
+}
+
+/// A header of a request.
+pub fn header(
+    name: &str,
+    required: Required,
+    description: &str,
+    schema: ObjectBuilder,
+) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(required)
+        .description(Some(description))
+        .schema(Some(schema.build()))
+        .build()
 }

@@ -117,7 +117,7 @@ pub struct RunView {
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/runs", tag = "runs",
     params(("workspace_id" = Uuid, Path), RunListing,
-        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+        MinPosition),
     responses((status = 200, body = Page<RunSummary>)),
 )]
 async fn list(
@@ -144,7 +144,7 @@ async fn list(
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/runs/{run_id}", tag = "runs",
     params(("workspace_id" = Uuid, Path), ("run_id" = Uuid, Path),
-        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+        MinPosition),
     responses((status = 200, body = RunView, headers(("ETag" = String)))),
 )]
 async fn show(

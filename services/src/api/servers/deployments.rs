@@ -24,7 +24,7 @@ use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, FromFields, LARGE_BODY_BYTES_MAX, text};
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::listing::{ListFilter, Listing, Order, Place};
-use crate::api::http::precondition::etag;
+use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
@@ -238,7 +238,7 @@ async fn show(
     put, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments/{deployment_id}",
     tag = "servers", request_body = DeploymentRequest,
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("deployment_id" = Uuid, Path),
-        ("If-Match" = String, Header)),
+        MustMatch),
     responses((status = 200, body = DeploymentView,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
@@ -266,7 +266,7 @@ async fn replace(
     delete, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments/{deployment_id}",
     tag = "servers",
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("deployment_id" = Uuid, Path),
-        ("If-Match" = String, Header)),
+        MustMatch),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn remove(

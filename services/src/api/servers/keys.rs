@@ -68,7 +68,7 @@ impl FromFields for ApproveHostKeyRequest {
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/host-key/approve", tag = "servers",
     request_body = ApproveHostKeyRequest,
-    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), MustMatch,
         IdempotencyKey),
     responses((status = 200, body = ServerView,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
@@ -173,7 +173,7 @@ pub struct AttachCredentialResponse {
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/credential", tag = "servers",
     request_body = AttachCredentialRequest,
-    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), MustMatch,
         IdempotencyKey),
     responses((status = 200, body = AttachCredentialResponse,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),

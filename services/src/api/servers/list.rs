@@ -56,7 +56,7 @@ fn part_of_name(text: &str) -> Result<String, &'static str> {
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/servers", tag = "servers",
     params(("workspace_id" = Uuid, Path), ServerListing,
-        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+        MinPosition),
     responses((status = 200, body = Page<ServerView>)),
 )]
 async fn list(

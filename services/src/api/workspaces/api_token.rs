@@ -86,7 +86,7 @@ impl FromFields for RenameTokenRequest {
 #[utoipa::path(
     patch, path = "/v1/workspaces/{workspace_id}/api-tokens/{token_id}", tag = "workspaces",
     request_body = RenameTokenRequest,
-    params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path), MustMatch),
     responses((status = 200, body = TokenView,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
@@ -202,7 +202,7 @@ async fn rotate(
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/api-tokens/{token_id}", tag = "workspaces",
     params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path),
-        ("If-Match" = Option<String>, Header)),
+        IfMatch),
     responses((status = 204)),
 )]
 async fn revoke(

@@ -70,7 +70,7 @@ pub struct DeleteWorkspaceResponse {
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/deletion", tag = "workspaces",
     request_body = ErasureRequest,
-    params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header),
+    params(("workspace_id" = Uuid, Path), MustMatch,
         IdempotencyKey),
     responses((status = 202, body = DeleteWorkspaceResponse)),
 )]
@@ -121,7 +121,7 @@ async fn request(
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}", tag = "workspaces",
     request_body = ErasureRequest,
-    params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header),
+    params(("workspace_id" = Uuid, Path), MustMatch,
         IdempotencyKey),
     responses((status = 202, body = DeleteWorkspaceResponse)),
 )]
@@ -178,7 +178,7 @@ async fn view(api: &Api, workspace: &PathWorkspace) -> Result<DeletionView, Prob
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/deletion/hasten", tag = "workspaces",
     request_body = PasswordRequest,
-    params(("workspace_id" = Uuid, Path), ("If-Match" = Option<String>, Header),
+    params(("workspace_id" = Uuid, Path), IfMatch,
         IdempotencyKey),
     responses((status = 202, body = DeletionView,
             headers(("ETag" = String), ("Lethe-Position" = i64)))),
@@ -218,7 +218,7 @@ async fn hasten(
 /// Cancels the request.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/deletion", tag = "workspaces",
-    params(("workspace_id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    params(("workspace_id" = Uuid, Path), IfMatch),
     responses((status = 204)),
 )]
 async fn cancel(

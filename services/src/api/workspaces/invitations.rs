@@ -292,7 +292,7 @@ async fn view(
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/invitations/{invitation_id}", tag = "workspaces",
     params(("workspace_id" = Uuid, Path), ("invitation_id" = Uuid, Path),
-        ("If-Match" = Option<String>, Header)),
+        IfMatch),
     responses((status = 204)),
 )]
 async fn revoke(

@@ -71,7 +71,7 @@ pub struct WorkspaceSummary {
 #[utoipa::path(
     get, path = "/v1/workspaces", tag = "workspaces",
     params(WorkspaceListing,
-        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+        MinPosition),
     responses((status = 200, body = Page<WorkspaceSummary>)),
 )]
 async fn list(

@@ -67,7 +67,7 @@ impl FromFields for ChangeRoleRequest {
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
     request_body = ChangeRoleRequest,
-    params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path), MustMatch),
     responses((status = 200, body = MemberView,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
@@ -120,7 +120,7 @@ async fn stays_owned(api: &Api, member: &Member, whom: AccountId) -> Result<Vec<
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
     params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path),
-        ("If-Match" = Option<String>, Header)),
+        IfMatch),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn remove(
