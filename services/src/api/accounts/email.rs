@@ -38,6 +38,7 @@ pub fn routes(routes: &mut Routes) {
             ProblemKind::PasswordWrong,
             ProblemKind::Refused,
         ])
+        .refuses_values(&[("/email", "this could be taken for another one, or is the current one")])
         .add(__path_confirm, confirm)
         .refuses(&[
             ProblemKind::ErasureRequested,

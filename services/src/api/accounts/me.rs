@@ -34,7 +34,8 @@ pub fn routes(routes: &mut Routes) {
         .add(__path_show, show)
         .refuses(&[ProblemKind::NotFound])
         .add(__path_rectify, rectify)
-        .refuses(&[ProblemKind::ErasureRequested]);
+        .refuses(&[ProblemKind::ErasureRequested])
+        .refuses_values(&[("", "nothing is put right"), ("/username", schemas::LOOKS_ALIKE)]);
 }
 
 #[derive(Serialize, ToSchema)]

@@ -33,9 +33,11 @@ pub fn routes(routes: &mut Routes) {
     routes
         .add(__path_change, change)
         .refuses(&[ProblemKind::PasswordWrong, ProblemKind::ErasureRequested])
+        .refuses_values(&[("/new", schemas::WELL_KNOWN)])
         .add(__path_request_reset, request_reset)
         .add(__path_reset, reset)
-        .refuses(&[ProblemKind::LinkInvalid, ProblemKind::LinkGone]);
+        .refuses(&[ProblemKind::LinkInvalid, ProblemKind::LinkGone])
+        .refuses_values(&[("/password", schemas::WELL_KNOWN)]);
 }
 
 #[derive(ToSchema)]

@@ -16,14 +16,16 @@ use crate::api::audit::filter::{event_type, event_types};
 use crate::api::auth::member::Member;
 use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
-use crate::api::http::fields::{Fields, parsed, text, times};
+use crate::api::http::fields::{Fields, RUNS_BACKWARDS, parsed, text, times};
 use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add_action(WorkspaceAction::ReadTrail, __path_list, list);
+    routes
+        .add_action(WorkspaceAction::ReadTrail, __path_list, list)
+        .refuses_values(&[RUNS_BACKWARDS]);
 }
 
 /// Absent filters let everything through.

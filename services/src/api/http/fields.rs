@@ -8,6 +8,7 @@ use infra::credentials::Password;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::api::http::answers::Unfit;
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 
 /// Of bodies with commands and secrets: as JSON a byte takes up to six.
@@ -278,6 +279,9 @@ pub fn time(value: &Value) -> Result<DateTime<Utc>, String> {
     time.filter(|time| (1..=9999).contains(&time.year())).ok_or_else(|| FORM.to_owned())
 }
 
+/// How [`times`] that run backwards are refused.
+pub const RUNS_BACKWARDS: Unfit = ("to", "this must be later than `from`");
+
 type Times = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
 /// `from` and `to`: no range runs backwards.
@@ -286,7 +290,8 @@ pub fn times(fields: &mut Fields) -> Option<Times> {
     let to = fields.optional("to", time);
     let (from, to) = (from?, to?);
     if from.zip(to).is_some_and(|(from, to)| to <= from) {
-        return fields.refuse("to", "this must be later than `from`");
+        let (name, why) = RUNS_BACKWARDS;
+        return fields.refuse(name, why);
     }
     Some((from, to))
 }

@@ -17,7 +17,7 @@ use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathRun, nothing};
 use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
-use crate::api::http::fields::{Fields, one_of, parsed, times};
+use crate::api::http::fields::{Fields, RUNS_BACKWARDS, one_of, parsed, times};
 use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::etag;
@@ -29,7 +29,9 @@ use crate::unseal::Unsealer;
 const STATES: &str = "queued, running, cancelling, succeeded, failed, cancelled, timed_out, lost";
 
 pub fn routes(routes: &mut Routes) {
-    routes.add_action(WorkspaceAction::ListRuns, __path_list, list);
+    routes
+        .add_action(WorkspaceAction::ListRuns, __path_list, list)
+        .refuses_values(&[RUNS_BACKWARDS]);
     routes.add_action(WorkspaceAction::ShowRun, __path_show, show);
 }
 

@@ -19,6 +19,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathServer, nothing};
 use crate::api::http::answer::{Read, created_if_read, done, shown_if_read};
+use crate::api::http::answers::Unfit;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, FromFields, LARGE_BODY_BYTES_MAX, text};
@@ -32,13 +33,17 @@ use crate::api::servers::change::{ServerChange, after};
 use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
+const TOO_LONG: Unfit = ("/steps", "names and commands have more than 128 KiB together");
+
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::CreateDeployment, __path_create, create)
         .refuses(&[ProblemKind::Refused])
+        .refuses_values(&[TOO_LONG])
         .add_action(WorkspaceAction::ListDeployments, __path_list, list)
         .add_action(WorkspaceAction::ShowDeployment, __path_show, show)
         .add_action(WorkspaceAction::ReplaceDeployment, __path_replace, replace)
+        .refuses_values(&[TOO_LONG])
         .add_action(WorkspaceAction::RemoveDeployment, __path_remove, remove);
 }
 

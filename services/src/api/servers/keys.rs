@@ -34,10 +34,16 @@ use crate::operations::attach_credential::{
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::ApproveHostKey, __path_approve, approve)
-        .refuses(&[ProblemKind::PasswordWrong, ProblemKind::Refused]);
+        .refuses(&[ProblemKind::PasswordWrong, ProblemKind::Refused])
+        .refuses_values(&[("/fingerprint", "this is not the key that was observed")]);
     routes
         .add_action(WorkspaceAction::AttachCredential, __path_attach, attach)
-        .refuses(&[ProblemKind::Refused]);
+        .refuses(&[ProblemKind::Refused])
+        .refuses_values(&[
+            ("/generate", "there is a private_key, too; or neither of them"),
+            ("/passphrase", "the key does not open with it, or needs one"),
+            ("/private_key", "this is no key, or of an algorithm that is not supported"),
+        ]);
 }
 
 #[derive(ToSchema)]

@@ -38,6 +38,7 @@ pub fn routes(routes: &mut Routes) {
         .add_action(WorkspaceAction::RenameApiToken, __path_rename, rename)
         .add_action(WorkspaceAction::RotateApiToken, __path_rotate, rotate)
         .refuses(&[ProblemKind::PasswordNeeded, ProblemKind::PasswordWrong, ProblemKind::Refused])
+        .refuses_values(&[("/expires_at", "this is over, or later than in 365 days")])
         .add_action(WorkspaceAction::RevokeApiToken, __path_revoke, revoke);
 }
 

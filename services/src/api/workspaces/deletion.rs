@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::accounts::erasure::ErasureRequest;
+use crate::api::accounts::erasure::{ErasureRequest, GRACE};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathWorkspace, nothing};
@@ -41,12 +41,14 @@ pub fn routes(routes: &mut Routes) {
             ProblemKind::Refused,
             ProblemKind::WorkspaceDeleting,
         ])
+        .refuses_values(&[GRACE])
         .add_action(WorkspaceAction::DeleteWorkspace, __path_delete, delete)
         .refuses(&[
             ProblemKind::PasswordWrong,
             ProblemKind::Refused,
             ProblemKind::WorkspaceDeleting,
         ])
+        .refuses_values(&[GRACE])
         .add_action(WorkspaceAction::ShowDeletion, __path_show, show)
         .add_action(WorkspaceAction::HastenDeletion, __path_hasten, hasten)
         .refuses(&[ProblemKind::PasswordWrong, ProblemKind::Refused])

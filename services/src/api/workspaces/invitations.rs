@@ -41,6 +41,10 @@ pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::Invite, __path_invite, invite)
         .refuses(&[ProblemKind::AlreadyDone, ProblemKind::Refused])
+        .refuses_values(&[
+            ("/email", schemas::LOOKS_ALIKE),
+            ("/expires_at", "this is over, or later than in 7 days"),
+        ])
         .add_action(WorkspaceAction::ListInvitations, __path_list, list)
         .add_action(WorkspaceAction::ShowInvitation, __path_show, show)
         .add_action(WorkspaceAction::RevokeInvitation, __path_revoke, revoke);

@@ -25,6 +25,7 @@ pub fn routes(routes: &mut Routes) {
         .add_action(WorkspaceAction::ShowMember, __path_show, show)
         .add_action(WorkspaceAction::ChangeRole, __path_change, change)
         .refuses(&[ProblemKind::Refused])
+        .refuses_values(&[("/role", "a service account owns nothing")])
         .add_action(WorkspaceAction::RemoveMember, __path_remove, remove)
         .refuses(&[ProblemKind::Refused]);
 }
