@@ -234,9 +234,13 @@ pub fn text<T, E: Display>(
     }
 }
 
-/// A whole number between the two.
+/// A whole number between the two, as a schema has it: `2.0` is one (JSON Schema Validation, 6.1.1).
 pub fn number(least: i64, most: i64) -> impl FnOnce(&Value) -> Result<i64, String> {
-    move |value| within(value.as_i64(), least, most)
+    move |value| within(value.as_i64().or_else(|| whole(value.as_f64()?)), least, most)
+}
+
+fn whole(number: f64) -> Option<i64> {
+    if number.fract() == 0.0 { format!("{number:.0}").parse().ok() } else { None }
 }
 
 /// Yes or no.
