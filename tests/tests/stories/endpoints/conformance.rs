@@ -13,7 +13,7 @@ use super::tenant::Tenant;
 /// Of such problems the answer says where the values are that do not fit.
 const UNFIT: [&str; 3] = ["bad-body", "bad-query", "bad-header"];
 /// Nothing that fits a schema is one of these.
-const MALFORMED: [&str; 3] = ["bad-json", "content-type", "too-large"];
+const MALFORMED: [&str; 2] = ["bad-json", "content-type"];
 
 /// Where a value is: of a list, the list.
 fn place(error: &Value) -> Option<String> {
