@@ -5,6 +5,7 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::until;
 
@@ -51,20 +52,19 @@ impl Client {
         self.call(Method::GET, path).send().await
     }
 
-    /// What is shown once the read side has come to `position`.
-    pub async fn get_at(&self, path: &str, position: i64) -> Answer {
-        let reader = self.saying("Lethe-Min-Position", &position.to_string());
+    /// What is shown once the read side has come to a position that this caller was given.
+    pub async fn get_at(&self, path: &str, position: &str) -> Answer {
+        self.saying("Lethe-Min-Position", position).get_read(path).await
+    }
+
+    /// What is shown of a list that is answered once its reader has come to the end of the log, or to a position:
+    /// on a machine that is busy it takes longer than a request waits.
+    pub async fn get_read(&self, path: &str) -> Answer {
         until("the read side has come so far", async || {
-            let answer = reader.get(path).await;
+            let answer = self.get(path).await;
             if answer.status == 503 { Err(answer.text()) } else { Ok(answer) }
         })
         .await
-    }
-
-    /// What is shown of a list that is answered once its reader has come to the end of the log: on a machine
-    /// that is busy it takes longer than a request waits.
-    pub async fn get_read(&self, path: &str) -> Answer {
-        self.get_at(path, 0).await
     }
 
     pub async fn post(&self, path: &str, body: impl Serialize) -> Answer {
@@ -193,9 +193,15 @@ impl Answer {
         self.header("etag").expect("an ETag").to_owned()
     }
 
-    /// `Lethe-Position`: where in the log the write stands.
+    /// `Lethe-Position`: where in the log the write stands; a number for operators, a token for others.
     #[track_caller]
-    pub fn position(&self) -> i64 {
-        self.header("lethe-position").expect("a position").parse().unwrap()
+    pub fn position(&self) -> String {
+        self.header("lethe-position").expect("a position").to_owned()
+    }
+
+    /// `X-Request-Id`, which stands on the events of the request.
+    #[track_caller]
+    pub fn request(&self) -> Uuid {
+        self.header("x-request-id").expect("a request's id").parse().unwrap()
     }
 }

@@ -11,7 +11,7 @@ use test_support::{Databases, databases};
 use tokio_postgres::Client;
 
 use crate::pgbouncer;
-use crate::{LIMIT, Mail, Mailbox, Programme, TestServer};
+use crate::{Answer, LIMIT, Mail, Mailbox, Programme, TestServer};
 
 /// Wide, unless a test is about them.
 const LIMITS: [&str; 6] = [
@@ -173,6 +173,12 @@ impl Installation {
         let sql = "select data::text from event_log.events where event_type = $1 order by position";
         let rows = self.log().await.query(sql, &[&event_type]).await.unwrap();
         rows.iter().map(|row| serde_json::from_str(row.get(0)).unwrap()).collect()
+    }
+
+    /// The position of the last event that the request of this answer appended.
+    pub async fn position_of(&self, answer: &Answer) -> i64 {
+        let last = "select max(position) from event_log.events where request = $1";
+        self.log().await.query_one(last, &[&answer.request()]).await.unwrap().get(0)
     }
 
     pub async fn keyring(&self) -> Client {

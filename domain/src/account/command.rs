@@ -75,6 +75,8 @@ pub enum AccountCommand {
     WithdrawConsent { purpose: Purpose },
     /// `due` is the end of the grace: at most 30 days from `now`.
     RequestErasure { now: DateTime<Utc>, due: DateTime<Utc> },
+    /// The same by Lethe itself, of an account whose address nobody has verified. Refused once it is.
+    EraseUnverified { now: DateTime<Utc>, due: DateTime<Utc> },
     /// Refused from the end of the grace on.
     CancelErasure { now: DateTime<Utc> },
     /// Closes the account. Refused before the end of the grace.

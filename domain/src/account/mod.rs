@@ -250,6 +250,10 @@ impl LiveAccount {
             }
             AccountCommand::WithdrawConsent { purpose } => return self.withdraw_consent(purpose),
             AccountCommand::RequestErasure { now, due } => return erasure::request(now, due),
+            AccountCommand::EraseUnverified { now, due } => {
+                self.needs_proof()?;
+                return erasure::request(now, due);
+            }
             AccountCommand::SucceedLogin { credential, .. } if credential != self.credential => {
                 return Err(AccountError::CredentialReplaced);
             }

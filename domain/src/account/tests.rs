@@ -251,6 +251,22 @@ fn an_erasure_is_requested_with_a_grace_of_at_most_30_days() {
 }
 
 #[test]
+fn lethe_itself_requests_the_erasure_only_while_the_address_is_not_verified() {
+    let (now, due) = (noon(), noon());
+    let erases = || AccountCommand::EraseUnverified { now, due };
+    let requested = AccountEvent::ErasureRequested { requested_at: now, due };
+    live(vec![]).when(erases()).then_expect_events(vec![requested]);
+    for verifies in [
+        AccountEvent::EmailVerified {},
+        AccountEvent::EmailChanged { email: email("ada@new.example.org") },
+    ] {
+        live(vec![verifies]).when(erases()).then_expect_error(AccountError::EmailVerified);
+    }
+    leaving().when(erases()).then_expect_error(AccountError::ErasureRequested);
+    erased().when(erases()).then_expect_error(AccountError::Erased);
+}
+
+#[test]
 fn a_requested_erasure_restricts_the_account() {
     leaving()
         .when(AccountCommand::ChangePassword { credential: credential(2), keep_api_tokens: true })

@@ -125,8 +125,7 @@ impl LiveWorkspace {
         by: AccountId,
         id: ApiTokenId,
     ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
-        self.needs(by, Right::ManageTokens)?;
-        self.token(id)?;
+        self.managed_token(by, id)?;
         Ok(vec![WorkspaceEvent::ApiTokenRenamed { token: id }])
     }
 
@@ -137,8 +136,7 @@ impl LiveWorkspace {
         rotation: Rotation,
         now: DateTime<Utc>,
     ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
-        self.needs(by, Right::ManageTokens)?;
-        let token = self.token(id)?;
+        let token = self.managed_token(by, id)?;
         if self.service_accounts.contains_key(&token.account) {
             // Whoever has a secret does what the token may do.
             for right in &token.rights {
@@ -165,7 +163,9 @@ impl LiveWorkspace {
         Ok(vec![WorkspaceEvent::ApiTokenRotated { token: id, secret, former_until, expires_at }])
     }
 
-    fn token(&self, id: ApiTokenId) -> Result<&ApiToken, WorkspaceError> {
+    /// A token, for a member who may manage it.
+    fn managed_token(&self, by: AccountId, id: ApiTokenId) -> Result<&ApiToken, WorkspaceError> {
+        self.needs(by, Right::ManageTokens)?;
         self.tokens.get(&id).ok_or(WorkspaceError::NoSuchToken)
     }
 
@@ -174,8 +174,7 @@ impl LiveWorkspace {
         by: AccountId,
         id: ApiTokenId,
     ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
-        self.needs(by, Right::ManageTokens)?;
-        self.token(id)?;
+        self.managed_token(by, id)?;
         Ok(vec![WorkspaceEvent::ApiTokenRevoked { token: id }])
     }
 

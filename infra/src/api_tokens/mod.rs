@@ -32,8 +32,8 @@ const RENAME: &str = "update working.api_tokens set name = $2, name_version = $3
     where token_id = $1 and name_version < $3";
 const TOUCH: &str = "update working.api_tokens set last_used_at = $2 \
     where token_id = $1 and (last_used_at is null or last_used_at <= $3)";
-const LIST: &str = "select token_id, name, issued_at, last_used_at from working.api_tokens \
-    where workspace_id = $1";
+const LIST: &str = "select token_id, workspace_id, name, issued_at, last_used_at \
+    from working.api_tokens where workspace_id = $1";
 const END_ALL: &str = include_str!("end_all.sql");
 const ENDED: &str = "select token_id, workspace_id from working.api_tokens \
     where account_id = $1 and ended_by is not null";
@@ -119,24 +119,12 @@ pub struct EndedApiToken {
     pub by: EventId,
 }
 
-/// A token of a person, if its workspace knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names of the fields say what they hold")]
-pub struct OwnApiToken {
-    pub token: ApiTokenId,
-    pub workspace: WorkspaceId,
-    /// Sealed under the workspace's key.
-    pub name: Sealed,
-    pub issued_at: DateTime<Utc>,
-    /// To the minute; `None`: it was never used.
-    pub last_used_at: Option<DateTime<Utc>>,
-}
-
-/// A token of a workspace as it is listed.
+/// A token as it is listed, if its workspace knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct ListedApiToken {
     pub token: ApiTokenId,
+    pub workspace: WorkspaceId,
     /// Sealed under the workspace's key.
     pub name: Sealed,
     pub issued_at: DateTime<Utc>,
@@ -163,9 +151,9 @@ impl ApiTokens {
         BearerToken::of_secret_checked(PREFIX, secret)
     }
 
-    /// Writes the row, and that of its first secret. Call it before the event that names it is appended: without that the workspace knows
-    /// no such token. There is already a row of this id: its hash stays, and unless it is named it counts as
-    /// written now. The workspace or the account is erased: nothing is written. Returns the time of writing.
+    /// Writes the row, and that of its first secret. Call it before the event that names it is appended: without that
+    /// the workspace knows no such token. There is already a row of this id: its hash stays, and unless it is named it
+    /// counts as written now. The workspace or the account is erased: nothing is written. Returns the time of writing.
     pub async fn insert(
         &self,
         issued: &NewApiToken,
@@ -286,18 +274,9 @@ impl ApiTokens {
     }
 
     /// The tokens that act for an account, the oldest first.
-    pub async fn of_account(&self, account: AccountId) -> Result<Vec<OwnApiToken>, PgError> {
+    pub async fn of_account(&self, account: AccountId) -> Result<Vec<ListedApiToken>, PgError> {
         let rows = query(&self.pool, OF_ACCOUNT, &[&account.0, &self.clock.now()]).await?;
-        let read = |row: &Row| -> Result<OwnApiToken, PgError> {
-            Ok(OwnApiToken {
-                token: ApiTokenId(row.try_get(0)?),
-                workspace: WorkspaceId(row.try_get(1)?),
-                name: Sealed::from_bytes(row.try_get(2)?).ok_or_else(damaged)?,
-                issued_at: row.try_get(3)?,
-                last_used_at: row.try_get(4)?,
-            })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(listed).collect()
     }
 
     /// With its secrets. `false`: there was no row.
@@ -306,15 +285,13 @@ impl ApiTokens {
     }
 }
 
-fn damaged() -> PgError {
-    PgError::Database("the name of a token cannot be read".to_owned())
-}
-
 fn listed(row: &Row) -> Result<ListedApiToken, PgError> {
+    let damaged = || PgError::Database("the name of a token cannot be read".to_owned());
     Ok(ListedApiToken {
         token: ApiTokenId(row.try_get(0)?),
-        name: Sealed::from_bytes(row.try_get(1)?).ok_or_else(damaged)?,
-        issued_at: row.try_get(2)?,
-        last_used_at: row.try_get(3)?,
+        workspace: WorkspaceId(row.try_get(1)?),
+        name: Sealed::from_bytes(row.try_get(2)?).ok_or_else(damaged)?,
+        issued_at: row.try_get(3)?,
+        last_used_at: row.try_get(4)?,
     })
 }

@@ -68,7 +68,7 @@ impl Receipt {
         self.versions().first().copied().unwrap_or_default()
     }
 
-    /// The position of the last appended event, as `Lethe-Position` shows it; `None` when nothing
+    /// The position of the last appended event, which `Lethe-Position` stands for; `None` when nothing
     /// changed.
     pub fn position(&self) -> Option<i64> {
         self.events().last().map(|event| event.position)

@@ -25,6 +25,7 @@ mod keys;
 mod lease;
 mod link_tokens;
 mod options;
+mod position_tokens;
 mod request_mac_keys;
 mod rewrap;
 mod root_eraser;
@@ -75,6 +76,7 @@ pub use key_eraser::{ErasedSubject, ExpiredKeys, KeyEraser};
 pub use keys::LOG_TARGET as LEASE_LOG_TARGET;
 pub use link_tokens::{LinkPurpose, LinkTokens, ReadLink};
 pub use options::KeyringOptions;
+pub use position_tokens::PositionTokens;
 pub use request_mac_keys::{RequestMacKeys, RequestMacs};
 pub use root_eraser::EscrowedRoot;
 pub use root_folder::RootFolder;
@@ -107,6 +109,8 @@ pub struct KeyringParts {
     pub link_tokens: LinkTokens,
     /// MACs that recognise a repeated request.
     pub request_macs: RequestMacKeys,
+    /// Tokens that stand for positions of the log.
+    pub position_tokens: PositionTokens,
     /// The blind index of e-mail addresses.
     pub email_index: EmailIndex,
     /// Erases keys.
@@ -195,12 +199,14 @@ impl Keyring {
         keys.renew().await?;
         keys::keep_renewed(&keys);
         roots::keep_looking(&roots);
+        let request_macs = RequestMacKeys::new(Arc::clone(&keys), clock.clone());
         Ok(Self(Arc::new(KeyringParts {
             sealer: Sealer::new(Arc::clone(&keys), clock.clone()),
             ledger: ErasureLedger::new(pool.clone(), clock.clone()),
             claim_codes: ClaimCodes::new(Arc::clone(&keys), clock.clone()),
-            link_tokens: LinkTokens::new(Arc::clone(&keys), clock.clone()),
-            request_macs: RequestMacKeys::new(Arc::clone(&keys), clock),
+            link_tokens: LinkTokens::new(Arc::clone(&keys), clock),
+            position_tokens: PositionTokens::new(request_macs.clone()),
+            request_macs,
             email_index,
             eraser,
             copy,

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::key::{self, KeyKind};
 use super::key_cache::{KeySlot, KeyState};
 use super::keys::Keys;
-use super::{KeyringError, crypto};
+use super::{KeyringError, Secret, crypto};
 use crate::clock::Clock;
 
 /// A day's key lives through the next day.
@@ -87,21 +87,36 @@ impl RequestMacKeys {
     }
 
     async fn macs_of(&self, parts: &[&[u8]]) -> Result<RequestMacs, KeyringError> {
+        let (today, before) = self.day_keys().await?;
+        let before = before.map(|key| crypto::mac(&key, parts));
+        Ok(RequestMacs { today: crypto::mac(&today, parts), before })
+    }
+
+    /// Today's key, and yesterday's while it lasts.
+    ///
+    /// # Errors
+    /// As of [`Self::macs`].
+    pub(super) async fn day_keys(
+        &self,
+    ) -> Result<(Arc<Secret>, Option<Arc<Secret>>), KeyringError> {
         let day = key::day(self.clock.now().date_naive());
         let days = [day, day - 1].map(|of| KeySlot::Numbered(KeyKind::RequestMac, of));
         // Creates also yesterday's key if it is missing, so that all nodes agree on it.
         let keys = self.keys.get(&days, true).await?;
-        let mac = |state: Option<&KeyState>| match state {
-            Some(KeyState::Live { key, .. }) => Some(crypto::mac(key, parts)),
-            Some(KeyState::Erased | KeyState::Expired | KeyState::Absent) | None => None,
-        };
-        let before = mac(keys.get(1));
-        if let Some(today) = mac(keys.first()) {
-            return Ok(RequestMacs { today, before });
+        let before = live(keys.get(1));
+        if let Some(today) = live(keys.first()) {
+            return Ok((today, before));
         }
         let substitute = self.keys.first_live_after(KeyKind::RequestMac, day).await?;
         let keys =
             self.keys.get(&[KeySlot::Numbered(KeyKind::RequestMac, substitute)], true).await?;
-        Ok(RequestMacs { today: mac(keys.first()).ok_or(KeyringError::Date)?, before })
+        Ok((live(keys.first()).ok_or(KeyringError::Date)?, before))
+    }
+}
+
+fn live(state: Option<&KeyState>) -> Option<Arc<Secret>> {
+    match state {
+        Some(KeyState::Live { key, .. }) => Some(Arc::clone(key)),
+        Some(KeyState::Erased | KeyState::Expired | KeyState::Absent) | None => None,
     }
 }

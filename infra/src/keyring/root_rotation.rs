@@ -18,7 +18,8 @@ use crate::clock::Clock;
 use crate::failpoint;
 use crate::postgres::Pool;
 
-const FIND_ROOTLESS_KEY: &str = include_str!("sql/find_rootless_key.sql");
+const FIND_ROOTLESS_KEY: &str =
+    concat!(include_str!("sql/used_roots.sql"), include_str!("sql/find_rootless_key.sql"));
 pub(super) const LOCK_ROOTS: &str =
     "select pg_advisory_xact_lock(hashtextextended('keyring.roots', 0))";
 const BEGIN_ROOT: &str = include_str!("sql/begin_root.sql");

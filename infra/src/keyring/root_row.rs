@@ -6,7 +6,8 @@ use tokio_postgres::Row;
 
 use super::{KeyringError, RootFingerprint, RootId};
 
-const READ_ROOTS: &str = include_str!("sql/read_roots.sql");
+const READ_ROOTS: &str =
+    concat!(include_str!("sql/used_roots.sql"), include_str!("sql/read_roots.sql"));
 
 /// The row of a root that is not erased, or that keys still need.
 #[derive(Clone, Debug, PartialEq, Eq)]

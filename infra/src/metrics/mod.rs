@@ -77,6 +77,9 @@ families! {
     /// Time since the completed erasure was requested whose backups have waited longest to be proven closed.
     erasure_unproven_seconds: Gauge = "lethe_erasure_oldest_unproven_seconds" [],
 
+    /// Accounts that nobody has verified, by what was done: noticed, requested, or failed once more.
+    unverified_accounts: IntCounterVec = "lethe_unverified_accounts_total" ["outcome"],
+
     /// Keys of the keyring, by state: live or destroyed. An estimate of PostgreSQL from 1,000 on.
     keys: IntGaugeVec = "lethe_keyring_keys" ["state"],
     /// Keys without a shard key, from before there were any. An estimate of PostgreSQL from 1,000 on.

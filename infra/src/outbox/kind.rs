@@ -30,6 +30,7 @@ domain::named_enum! {
         WorkspaceDeletionRequested = "workspace_deletion_requested",
         WorkspaceDeletionHastened = "workspace_deletion_hastened",
         WorkspaceDeletionCancelled = "workspace_deletion_cancelled",
+        AccountUnverified = "account_unverified",
     }
 }
 
@@ -65,6 +66,7 @@ impl MailKind {
             | Self::WorkspaceDeletionRequested
             | Self::WorkspaceDeletionHastened
             | Self::WorkspaceDeletionCancelled
+            | Self::AccountUnverified
             | Self::Invitation => None,
         }
     }
@@ -130,7 +132,8 @@ impl MailReference {
             | MailKind::PasswordChanged
             | MailKind::ErasureRequested
             | MailKind::ErasureCancelled
-            | MailKind::NewSignIn => Self::Proof(ProofId(id)),
+            | MailKind::NewSignIn
+            | MailKind::AccountUnverified => Self::Proof(ProofId(id)),
         }
     }
 }

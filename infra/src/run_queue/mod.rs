@@ -46,6 +46,10 @@ const LAUNCH: &str = "update working.run_tasks set launched = true \
 const BEGIN: &str = include_str!("begin.sql");
 const LOSE: &str = include_str!("lose.sql");
 const LOSE_ALL: &str = include_str!("lose_all.sql");
+const LOSE_RUN: &str = "update working.run_tasks \
+    set state = 'lost', launched = true, fence = fence + 1, node = null, lease_until = null, next_at = null, \
+      lost_at = clock_timestamp() \
+    where run_id = $1 and state in ('queued', 'paused', 'running')";
 const LEAVE: &str = include_str!("leave.sql");
 const DELETE_EARLIER: &str = "delete from working.run_tasks \
     where run_id = $1 and server_id = $2 and attempt < $3 and state = 'lost'";
@@ -156,14 +160,14 @@ impl RunQueue {
     /// The tasks of a run whose request was read again after a restore of the log: they may have been
     /// started before, and are lost. In the reader's transaction.
     pub async fn lose_restored(&self, tx: &Transaction<'_>, run: RunId) -> Result<u64, PgError> {
-        Ok(tx.execute(LOSE_ALL, &[&AT_ONCE, &Some(run.0)]).await?)
+        Ok(tx.execute(LOSE_RUN, &[&run.0]).await?)
     }
 
     /// The same of every task that is queued, set aside or running: after a restore of the log. Returns how many.
     pub async fn lose_all(&self) -> Result<u64, PgError> {
         let mut lost = 0;
         loop {
-            match execute(&self.pool, LOSE_ALL, &[&AT_ONCE, &None::<Uuid>]).await? {
+            match execute(&self.pool, LOSE_ALL, &[&AT_ONCE]).await? {
                 0 => return Ok(lost),
                 some => lost += some,
             }

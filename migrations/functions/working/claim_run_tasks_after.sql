@@ -6,6 +6,9 @@
 -- workspaces wait), and only where none of them can be taken, at the first of each server and deployment. It looks at
 -- the workspaces of the 100 oldest tasks, and at up to 250 that follow `after`, around to `upto`. Each row names the
 -- last of these in `through` where more wait, from which the next call goes on; the last row has no task.
+--
+-- Statistics may be old, as after a restore that lost all tasks at once. So no plan depends on them: a `limit 1` is no
+-- join, and the index by age is for questions that say `queued_at > '-infinity'`.
 create or replace function working.claim_run_tasks_after(
   claimant uuid, most int, lease_seconds float8, per_server int, per_workspace int,
   after uuid, upto uuid)
@@ -60,7 +63,8 @@ begin
       select unnest(passed) as workspace_id
       union (
         select workspace_id from (
-          select workspace_id from working.run_tasks where state = 'queued' order by queued_at limit 100) oldest)),
+          select workspace_id from working.run_tasks
+          where state = 'queued' and queued_at > '-infinity' order by queued_at limit 100) oldest)),
     roomy as materialized (
       select w.workspace_id, coalesce(o.tasks, 0) as tasks
       from waiting w left join of_workspace o using (workspace_id)
@@ -75,9 +79,10 @@ begin
           limit (select case when count(*) < 2 * most then 32 else 4 end from roomy)) q
         where (select count(*) from working.run_tasks b
                where b.state = 'running' and b.server_id = q.server_id) < per_server
-          and not exists (
-            select from working.run_tasks b
-            where b.state in ('running', 'lost') and b.server_id = q.server_id and b.deployment_id = q.deployment_id)) q),
+          and (
+            select true from working.run_tasks b
+            where b.state in ('running', 'lost') and b.server_id = q.server_id and b.deployment_id = q.deployment_id
+            limit 1) is null) q),
     -- Where many tasks of a workspace wait for a few servers: its servers and deployments, each found from the
     -- one before.
     blocked as (
@@ -106,9 +111,10 @@ begin
         order by q.queued_at, q.run_id limit 1) q
       where (select count(*) from working.run_tasks b
              where b.state = 'running' and b.server_id = c.server_id) < per_server
-        and not exists (
-          select from working.run_tasks b
-          where b.state in ('running', 'lost') and b.server_id = c.server_id and b.deployment_id = c.deployment_id)),
+        and (
+          select true from working.run_tasks b
+          where b.state in ('running', 'lost') and b.server_id = c.server_id and b.deployment_id = c.deployment_id
+          limit 1) is null),
     candidates as (
       select 1 as class, 0::bigint as tasks, queued_at, run_id, server_id, attempt, false as limited
       from busy
@@ -142,9 +148,10 @@ begin
          where b.state = 'running' and b.server_id = t.server_id) < per_server
         and (select count(*) from working.run_tasks b
              where b.state = 'running' and b.workspace_id = t.workspace_id) < per_workspace
-        and not exists (
-          select from working.run_tasks b
-          where b.state in ('running', 'lost') and b.server_id = t.server_id and b.deployment_id = t.deployment_id)))
+        and (
+          select true from working.run_tasks b
+          where b.state in ('running', 'lost') and b.server_id = t.server_id and b.deployment_id = t.deployment_id
+          limit 1) is null))
     returning t.* into won;
     if found then
       taken := taken + 1;

@@ -42,6 +42,9 @@ infra::row! {
         pub username: Option<Vec<u8>>,
         pub consents: Json<BTreeMap<Purpose, Consent>>,
         pub registered_at: DateTime<Utc>,
+        /// The registration, the newest sign-in, or the cancellation of an erasure, whichever came last. `None` once the
+        /// address is verified, and while an erasure is requested.
+        pub unverified_used_at: Option<DateTime<Utc>>,
         pub erasure_requested_at: Option<DateTime<Utc>>,
         pub erasure_due: Option<DateTime<Utc>>,
         pub erased_at: Option<DateTime<Utc>>,
@@ -51,7 +54,7 @@ infra::row! {
 
 impl Projection for Accounts {
     const NAME: &'static str = "accounts";
-    const VERSION: i16 = 3;
+    const VERSION: i16 = 4;
     const EVENT_TYPES: &'static [&'static str] = &[
         "account.registered",
         "account.verification_requested",
@@ -76,8 +79,9 @@ impl Projection for Accounts {
         "account.erasure_backup_proven",
     ];
     const TABLE: &'static str = include_str!("table.sql");
-    const INDEXES: &'static str =
-        "create index on {table} (erasure_due) where erasure_due is not null and erased_at is null";
+    const INDEXES: &'static str = "\
+        create index on {table} (erasure_due) where erasure_due is not null and erased_at is null;
+        create index on {table} (unverified_used_at, account_id) where unverified_used_at is not null";
     const READS_CAUSES: bool = false;
     type Key = AccountId;
     type Row = Account;
@@ -128,6 +132,7 @@ fn registered(event: &Recorded) -> Result<Account, Poison> {
         username: copied::<AccountUsername>(event),
         consents: Json(BTreeMap::new()),
         registered_at: event.recorded_at(),
+        unverified_used_at: Some(event.recorded_at()),
         erasure_requested_at: None,
         erasure_due: None,
         erased_at: None,
@@ -147,10 +152,14 @@ impl Account {
                 (None, None, None);
         }
         match event.event_type() {
-            "account.email_verified" => self.email_verified = true,
+            "account.email_verified" => self.verified(),
             "account.email_changed" => {
                 self.email = sealed::<AccountEmail>(event)?;
-                self.email_verified = true;
+                self.verified();
+            }
+            // Not of the others: it stands in an index, which would move with each sign-in.
+            "account.login_succeeded" if self.unverified_used_at.is_some() => {
+                self.unverified_used_at = Some(event.recorded_at());
             }
             "account.email_change_requested" => {
                 self.pending_email = sealed::<AccountEmail>(event)?;
@@ -172,6 +181,10 @@ impl Account {
         Ok(())
     }
 
+    fn verified(&mut self) {
+        (self.email_verified, self.unverified_used_at) = (true, None);
+    }
+
     fn apply(&mut self, decoded: AccountEvent, at: DateTime<Utc>) {
         match decoded {
             AccountEvent::EmailChangeRequested { verification, .. } => {
@@ -189,9 +202,11 @@ impl Account {
             AccountEvent::ErasureRequested { requested_at, due } => {
                 self.erasure_requested_at = Some(requested_at);
                 self.erasure_due = Some(due);
+                self.unverified_used_at = None;
             }
             AccountEvent::ErasureCancelled {} => {
                 (self.erasure_requested_at, self.erasure_due) = (None, None);
+                self.unverified_used_at = (!self.email_verified).then_some(at);
             }
             AccountEvent::ErasureCompleted { .. } => {
                 self.erased_at = Some(at);

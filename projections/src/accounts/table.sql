@@ -11,6 +11,7 @@ create table {table} (
   username             bytea,
   consents             json        not null,
   registered_at        timestamptz not null,
+  unverified_used_at   timestamptz,            -- the last use; null: the address is verified, or an erasure requested
   erasure_requested_at timestamptz,
   erasure_due          timestamptz,
   erased_at            timestamptz,

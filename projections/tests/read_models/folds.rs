@@ -67,6 +67,44 @@ async fn a_username_that_is_removed_is_not_shown() {
 }
 
 #[tokio::test]
+async fn an_account_shows_when_it_was_used_last_until_its_address_is_verified() {
+    let harness = LogHarness::new().await;
+    let id = account(2);
+    let readers = harness.read(projections::all()).await;
+    let login = || AccountEvent::LoginSucceeded {
+        session: SessionId(Uuid::from_u128(3)),
+        ip: sealed("ip"),
+        user_agent: sealed("browser"),
+    };
+    let request = || AccountEvent::ErasureRequested { requested_at: time(7), due: time(8) };
+    let then = |position| Some(time(position));
+    for (event, used_at) in [
+        (registered(2), then(1)),
+        (login(), then(2)),
+        (AccountEvent::UsernameRemoved {}, then(2)),
+        (request(), None),
+        (login(), None),
+        (AccountEvent::ErasureCancelled {}, then(6)),
+        (AccountEvent::EmailVerified {}, None),
+        (login(), None),
+        (request(), None),
+        (AccountEvent::ErasureCancelled {}, None),
+    ] {
+        let position = harness.record("account", id.0, event).await;
+        harness.caught_up(ALL).await;
+        let shown = harness.row::<Accounts>(id).await.unwrap();
+        assert_eq!(shown.unverified_used_at, used_at, "{position}");
+    }
+    let other = account(4);
+    harness.record("account", other.0, registered(4)).await;
+    harness.record("account", other.0, AccountEvent::EmailChanged { email: sealed("new") }).await;
+    harness.caught_up(ALL).await;
+    let shown = harness.row::<Accounts>(other).await.unwrap();
+    assert_eq!(shown.unverified_used_at, None, "the link of another address proves that one");
+    readers.stop().await;
+}
+
+#[tokio::test]
 async fn an_erased_account_keeps_ids_and_times_only() {
     let harness = LogHarness::new().await;
     let id = account(2);

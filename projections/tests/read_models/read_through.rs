@@ -178,12 +178,12 @@ async fn read_with(harness: &LogHarness, between: impl AsyncFnOnce()) -> Account
     let options = ConnectOptions { connections_max: 1, wait: LIMIT, ..ConnectOptions::app() };
     let pool = connect(&harness.databases.log_url, &options).await.unwrap();
     let holder = connect_one(&harness.databases.log_url, &ConnectOptions::default()).await.unwrap();
-    let lock = "begin; lock table read_models.accounts_v3 in access exclusive mode";
+    let lock = "begin; lock table read_models.accounts_v4 in access exclusive mode";
     holder.batch_execute(lock).await.unwrap();
     let rows = lookups::<Accounts>(&pool);
     let id = account(2);
     let reading = tokio::spawn(async move { read_through(&rows, id, id.0).await });
-    until_waits_for_lock(&harness.admin, "read_models.accounts_v3").await;
+    until_waits_for_lock(&harness.admin, "read_models.accounts_v4").await;
     let next = pool.clone();
     let next = tokio::spawn(async move { next.get().await });
     until("somebody waits for the connection", async || pool.status().waiting == 1).await;

@@ -14,19 +14,19 @@ use tokio_postgres::Client;
 use crate::harness::{LogHarness, account, lookups};
 use crate::mixed::registered;
 
-const LOCK: &str = "begin; lock table read_models.accounts_v3 in access exclusive mode";
+const LOCK: &str = "begin; lock table read_models.accounts_v4 in access exclusive mode";
 /// Whoever reads account 2 waits for a lock that the harness holds. It stands before the table.
 const BLOCK: &str = "
-    alter table read_models.accounts_v3 rename to stored;
+    alter table read_models.accounts_v4 rename to stored;
     create function read_models.is_free(id uuid) returns boolean language plpgsql as $$ begin
         if id = '00000000-0000-0000-0000-000000000002' then
             perform pg_advisory_xact_lock_shared(7);
         end if;
         return true;
     end $$;
-    create view read_models.accounts_v3 as
+    create view read_models.accounts_v4 as
         select * from read_models.stored where read_models.is_free(account_id);
-    grant select on read_models.accounts_v3 to lethe_app;
+    grant select on read_models.accounts_v4 to lethe_app;
     grant execute on function read_models.is_free to lethe_app;
     select pg_advisory_lock(7)";
 const FREE: &str = "select pg_advisory_unlock(7)";
@@ -65,7 +65,7 @@ async fn lock(
     let holder = connect_one(&harness.databases.log_url, &options).await.unwrap();
     holder.batch_execute(LOCK).await.unwrap();
     let waiting = numbers.iter().map(|number| begin(rows, *number)).collect();
-    until_waits_for_lock(&harness.admin, "read_models.accounts_v3").await;
+    until_waits_for_lock(&harness.admin, "read_models.accounts_v4").await;
     (holder, waiting)
 }
 
@@ -100,7 +100,7 @@ async fn a_statement_that_fails_is_an_error_of_each_who_waits_and_the_next_one_w
     let rows = lookups::<Accounts>(&harness.pool);
     let (holder, waiting) = lock(&harness, &rows, &[2, 3]).await;
 
-    for process in test_support::waiting_for_lock(&harness.admin, "read_models.accounts_v3").await {
+    for process in test_support::waiting_for_lock(&harness.admin, "read_models.accounts_v4").await {
         harness.admin.execute("select pg_terminate_backend($1)", &[&process]).await.unwrap();
     }
 
@@ -120,7 +120,7 @@ async fn a_look_up_that_is_held_up_holds_up_no_other() {
     let rows = lookups::<Accounts>(&harness.pool);
     harness.admin.batch_execute(BLOCK).await.unwrap();
     let held_up = begin(&rows, 2);
-    until_waits_for_lock(&harness.admin, "read_models.accounts_v3").await;
+    until_waits_for_lock(&harness.admin, "read_models.accounts_v4").await;
 
     for _ in 0..3 {
         assert_eq!(begin(&rows, 3).await.unwrap(), Ok(Some(2)));
@@ -148,7 +148,7 @@ async fn a_look_up_that_takes_too_long_is_given_up_and_counted() {
     assert_eq!(given_up(), 1);
     // The server has been asked to cancel it.
     until("nobody waits for the lock", async || {
-        test_support::waiting_for_lock(&harness.admin, "read_models.accounts_v3").await.is_empty()
+        test_support::waiting_for_lock(&harness.admin, "read_models.accounts_v4").await.is_empty()
     })
     .await;
     harness.admin.batch_execute(FREE).await.unwrap();
@@ -162,9 +162,9 @@ async fn a_row_that_is_there_twice_is_an_error_of_its_own_key_alone() {
     let harness = with_accounts(&[2, 3, 4]).await;
     // As with an index that is damaged.
     let doubled = format!(
-        "alter table read_models.accounts_v3 drop constraint accounts_v3_pkey;
-         insert into read_models.accounts_v3
-         select * from read_models.accounts_v3 where account_id = '{}'",
+        "alter table read_models.accounts_v4 drop constraint accounts_v4_pkey;
+         insert into read_models.accounts_v4
+         select * from read_models.accounts_v4 where account_id = '{}'",
         account(3).0
     );
     harness.admin.batch_execute(&doubled).await.unwrap();

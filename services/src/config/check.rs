@@ -11,6 +11,8 @@ use super::{Config, ConfigError, Origin};
 
 /// A member whose client is gone blocks a seat for at most this long.
 const LEASE_SECONDS_MAX: u32 = 3_600;
+/// Ten years.
+const UNVERIFIED_DAYS_MAX: u32 = 3_650;
 
 /// Without symbolic links, as far as it can be looked at.
 fn real(path: &Path) -> PathBuf {
@@ -43,6 +45,10 @@ impl Config {
         if self.erasure_grace_days_min > self.erasure_grace_days {
             return Err(self
                 .refused("erasure_grace_days_min", "must not be greater than erasure_grace_days"));
+        }
+        if self.unverified_accounts_days > UNVERIFIED_DAYS_MAX {
+            let most = format!("must be at most {UNVERIFIED_DAYS_MAX}");
+            return Err(self.refused("unverified_accounts_days", most));
         }
         if let Some(recipient) = &self.escrow_recipient {
             let checked = check_escrow_recipient(recipient);

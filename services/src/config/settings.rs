@@ -72,6 +72,8 @@ settings! {
     erasure_grace_days: u32 = "7",
     /// The least number of such days that a request may name.
     erasure_grace_days_min: u32 = "0",
+    /// Days unused after which an account whose address nobody verified gets a notice, and is erased a week later; 0: never.
+    unverified_accounts_days: u32 = "30",
     /// Hours after which the root key is replaced.
     root_rotation_hours: u32 = "24",
     /// Hours for which an old root key is kept after the last key was wrapped under the new one.

@@ -214,6 +214,7 @@ fn every_setting_has_bounds() {
         ("root_rotation_hours", "0", "1"),
         ("root_rotation_hours", "25", "24"),
         ("erasure_grace_days_min", "8", "7"),
+        ("unverified_accounts_days", "3651", "0"),
         ("erasure_grace_days", "21", "20"),
     ];
     for (setting, beyond, allowed) in counts {

@@ -16,15 +16,17 @@ select
     select from working.outbox where state = 'unknown' and finished_at is not null
     order by finished_at limit 10000) mails) as mails_unknown,
   (select count(*) from (
-    select from working.run_tasks where state = 'queued' order by queued_at limit 10000) tasks) as runs_queued,
+    select from working.run_tasks
+    where state = 'queued' and queued_at > '-infinity' order by queued_at limit 10000) tasks) as runs_queued,
   (select count(*) from (
-    select from working.run_tasks where state = 'running' order by queued_at limit 10000) tasks) as runs_running,
+    select from working.run_tasks where state = 'running' order by server_id limit 10000) tasks) as runs_running,
   (select count(*) from (
     select from working.run_tasks
     where state = 'lost' and coalesce(next_at, '-infinity') < statement_timestamp() + interval '10 minutes'  -- not left
     order by coalesce(next_at, '-infinity') limit 10000) tasks) as runs_lost,
   coalesce(extract(epoch from clock_timestamp() - (
-    select min(queued_at) from working.run_tasks where state = 'queued')), 0)::float8 as run_queue_seconds,
+    select min(queued_at) from working.run_tasks
+    where state = 'queued' and queued_at > '-infinity')), 0)::float8 as run_queue_seconds,
   (select count(*) from (
     select from working.seat_leases where expires_at > clock_timestamp()
     order by expires_at limit 10000) leases) as seat_leases,

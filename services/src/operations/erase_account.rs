@@ -1,8 +1,8 @@
-//! The erasure of an account: requested by the person or an operator.
+//! The erasure of an account: requested by the person, an operator, or Lethe itself.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the other errors stay as they are")]
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, AccountCommand, AccountError, LiveAccount};
 use domain::session::CloseReason;
 use domain::{AccountId, Refused};
@@ -39,8 +39,41 @@ pub(crate) async fn request_of_account(
     app: &App,
     account: AccountId,
     live: &LiveAccount,
+    with: (TimeDelta, LeftWorkspaces),
+    request: &Request,
+) -> Result<(RequestedErasure, SignedOut), RequestErasureError> {
+    let requests =
+        |now, due| Step::new::<Account>(account.0, AccountCommand::RequestErasure { now, due });
+    request_as(app, (account, live), with, request, requests).await
+}
+
+/// The same of an account whose address nobody has verified, where nobody depends on it. Refused as stale if anything
+/// has happened to it since `version`, such as a sign-in.
+///
+/// # Errors
+/// [`RequestErasureError`].
+pub(crate) async fn request_of_unverified(
+    app: &App,
+    account: AccountId,
+    (live, version): (&LiveAccount, i64),
+    grace: TimeDelta,
+    request: &Request,
+) -> Result<(RequestedErasure, SignedOut), RequestErasureError> {
+    let requests = |now, due| {
+        let erases = AccountCommand::EraseUnverified { now, due };
+        Step::new::<Account>(account.0, erases).expecting(version)
+    };
+    let with = (grace, LeftWorkspaces::HaveOwners);
+    request_as(app, (account, live), with, request, requests).await
+}
+
+/// `requests` is the step that requests it now, due then.
+async fn request_as(
+    app: &App,
+    (account, live): (AccountId, &LiveAccount),
     (grace, left): (TimeDelta, LeftWorkspaces),
     request: &Request,
+    requests: impl FnOnce(DateTime<Utc>, DateTime<Utc>) -> Step,
 ) -> Result<(RequestedErasure, SignedOut), RequestErasureError> {
     // Also where the handler has looked: `live` may be what the same request, sent twice, has made of it.
     if let Some((earlier, signed_out)) = earlier_of_account(app, account, request).await? {
@@ -56,8 +89,7 @@ pub(crate) async fn request_of_account(
     }
     let now = app.clock.now();
     let due = now + grace;
-    let requests = |due| AccountCommand::RequestErasure { now, due };
-    let step = |due| Step::new::<Account>(account.0, requests(due));
+    let step = |due| requests(now, due);
     let (kind, subject) = (SubjectKind::Account, account.into());
     let requested = ErasureToRequest { kind, subject, due, step }.execute(app, &request).await;
     let requested = requested.map_err(|error| match error {

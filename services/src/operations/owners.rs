@@ -110,7 +110,7 @@ pub(crate) fn appoint(workspace: WorkspaceId, member: AccountId) -> (Step, Guard
 ///
 /// # Errors
 /// [`OwnersError`].
-pub(super) async fn check_nobody_depends(
+pub(crate) async fn check_nobody_depends(
     app: &App,
     account: AccountId,
 ) -> Result<Vec<Guard>, OwnersError> {

@@ -102,11 +102,8 @@ impl RequestRun {
             secrets,
         };
         refuse_early(&Run::Absent, command(None))?;
-        let run = run_of(request);
-        let secrets = NewSecrets::seal(app, new, (member.workspace, run), &secrets).await?;
-        let written = new.write(secrets).await?;
-        let id = written.row.as_ref().map(|secrets| secrets.id);
-        let receipt = written.execute(Step::new::<Run>(run.0, command(id))).await?;
+        let run = (member.workspace, run_of(request));
+        let receipt = execute_with(app, new, run, &secrets, command).await?;
         failpoint!(RunRequested);
         Ok(receipt)
     }
@@ -128,11 +125,22 @@ impl RetryRun<'_> {
         usable(app, member, &servers).await?;
         let command = |secrets| RunCommand::Retry { servers: servers.clone(), secrets };
         refuse_early(state, command(None))?;
-        let secrets = NewSecrets::seal(app, new, (member.workspace, run), &secrets).await?;
-        let written = new.write(secrets).await?;
-        let id = written.row.as_ref().map(|secrets| secrets.id);
-        written.execute(Step::new::<Run>(run.0, command(id))).await
+        execute_with(app, new, (member.workspace, run), &secrets, command).await
     }
+}
+
+/// Executes the command that names the secrets, which are sealed and written ahead of it.
+async fn execute_with(
+    app: &App,
+    new: NewCommand<'_>,
+    (workspace, run): (WorkspaceId, RunId),
+    secrets: &RunEnvironment,
+    command: impl FnOnce(Option<RunSecretsId>) -> RunCommand,
+) -> Result<Receipt, RequestRunError> {
+    let secrets = NewSecrets::seal(app, new, (workspace, run), secrets).await?;
+    let written = new.write(secrets).await?;
+    let id = written.row.as_ref().map(|secrets| secrets.id);
+    written.execute(Step::new::<Run>(run.0, command(id))).await
 }
 
 /// Nothing is sealed and stored for a command that is refused anyway.

@@ -26,4 +26,5 @@ select
       (select count(*) from (
         select from working.run_tasks where state = 'lost' order by coalesce(next_at, '-infinity') limit 1000) lost))
    from (
-    select queued_at from working.run_tasks where state = 'queued' order by queued_at desc limit 1) newest) as queue
+    select queued_at from working.run_tasks
+    where state = 'queued' and queued_at > '-infinity' order by queued_at desc limit 1) newest) as queue

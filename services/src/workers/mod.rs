@@ -21,6 +21,7 @@ mod sweeps;
 pub(crate) mod tests;
 mod timer;
 mod token_closer;
+mod unverified;
 mod workspace_rows;
 
 use std::time::Duration;
@@ -100,6 +101,7 @@ impl Workers {
         timers.on_one_node("credentials", minute, None, sweeps::sweep_credentials);
         timers.on_one_node("ended API tokens", 10 * minute, None, sweeps::sweep_ended_tokens);
         timers.on_one_node("erasures", 10 * minute, None, sweeps::sweep_erasures);
+        timers.on_one_node("unverified accounts", minute, None, unverified::erase_unverified);
         timers.on_one_node("old read models", 60 * minute, None, sweeps::sweep_superseded);
         timers.on_one_node("expired keys", minute, None, keys::erase_expired_keys);
         timers.on_one_node("keys", minute, None, keys::rotate_keys);

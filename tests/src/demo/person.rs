@@ -79,7 +79,12 @@ impl Actor {
     }
 
     /// Follows the link that is sent to the new address; answers the position of the change.
-    pub async fn change_email(&mut self, email: &str, device: &Device, mailbox: &Mailbox) -> i64 {
+    pub async fn change_email(
+        &mut self,
+        email: &str,
+        device: &Device,
+        mailbox: &Mailbox,
+    ) -> String {
         let body = json!({ "email": email, "password": self.person.password });
         // The version that is shown may be one of before the last sign-in.
         until("the account is shown as it is", async || {

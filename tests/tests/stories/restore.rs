@@ -144,7 +144,7 @@ async fn keyring(url: &str, roots: &Path) -> Result<Keyring, KeyringError> {
 /// The name as the accounts' read model of this database holds it.
 async fn sealed_name(log: &str, of: AccountId) -> Sealed {
     let client = connect_one(log, &ConnectOptions::default()).await.unwrap();
-    let select = "select name from read_models.accounts_v3 where account_id = $1";
+    let select = "select name from read_models.accounts_v4 where account_id = $1";
     let row = client.query_one(select, &[&of.0]).await.unwrap();
     Sealed::from_bytes(row.get(0)).unwrap()
 }

@@ -1,20 +1,3 @@
--- The roots of the shard keys, and of the keys that are under none, each found from the one before: neither every key nor
--- every shard key is read.
-with recursive of_keys (root_id) as (
-  (select root_id from keyring.keys where wrapped is not null order by root_id limit 1)
-  union all
-  select (
-    select k.root_id from keyring.keys k
-    where k.wrapped is not null and k.root_id > o.root_id order by k.root_id limit 1)
-  from of_keys o where o.root_id is not null),
-of_shards (root_id) as (
-  (select root_id from keyring.shards where state in ('live', 'tainted') order by root_id limit 1)
-  union all
-  select (
-    select s.root_id from keyring.shards s
-    where s.state in ('live', 'tainted') and s.root_id > o.root_id order by s.root_id limit 1)
-  from of_shards o where o.root_id is not null)
-select u.root_id
-from (select root_id from of_keys union all select root_id from of_shards) u
+select u.root_id from used u
 where u.root_id is not null and not exists (select from keyring.roots r where r.root_id = u.root_id)
 limit 1

@@ -14,6 +14,7 @@ mod key_requests;
 mod known_answers;
 mod lease;
 mod links;
+mod position_tokens;
 mod root_folder;
 mod root_holds;
 mod root_readable;

@@ -11,8 +11,7 @@ use uuid::Uuid;
 pub struct Certificate {
     /// An opaque id, which no longer leads to anybody.
     subject_id: Uuid,
-    /// From this position of the log on, nothing was accepted about the subject.
-    fenced_at_position: Option<i64>,
+    /// From then on, nothing was accepted about the subject.
     fenced_at: Option<DateTime<Utc>>,
     /// How many keys were destroyed.
     keys_destroyed: Option<i64>,
@@ -73,7 +72,6 @@ impl Certificate {
         };
         Some(Self {
             subject_id: entry.subject.0,
-            fenced_at_position: entry.fenced_at_position,
             fenced_at: entry.fenced_at,
             keys_destroyed: entry.keys,
             destroyed_at: entry.keys_erased_at,

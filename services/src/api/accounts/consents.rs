@@ -100,7 +100,7 @@ impl FromFields for GiveConsentRequest {
     put, path = "/v1/me/consents/{purpose}", tag = "consents", request_body = GiveConsentRequest,
     params(("purpose" = String, Path), IfMatch),
     responses((status = 200, body = ConsentTo,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn give(
     api: ApiData,
@@ -138,7 +138,7 @@ async fn give(
 #[utoipa::path(
     delete, path = "/v1/me/consents/{purpose}", tag = "consents",
     params(("purpose" = String, Path), IfMatch),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn withdraw(
     api: ApiData,

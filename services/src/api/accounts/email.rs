@@ -16,7 +16,7 @@ use crate::api::accounts::me::{Me, account_row, read};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::auth::step_up::{has_email, live_account, step_up};
-use crate::api::http::answer::{done, shown_if_read};
+use crate::api::http::answer::{done, of_account, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, secret, text};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -74,9 +74,9 @@ impl FromFields for ChangeEmailRequest {
     put, path = "/v1/me/email", tag = "accounts", request_body = ChangeEmailRequest,
     params(MustMatch),
     responses((status = 202, body = EmailChangeView,
-            headers(("ETag" = String), ("Lethe-Position" = i64))),
+            headers(("ETag" = String), ("Lethe-Position" = String))),
         (status = 200, description = "The spelling has changed", body = Me,
-            headers(("ETag" = String), ("Lethe-Position" = i64)))),
+            headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn change(
     api: ApiData,
@@ -132,7 +132,8 @@ async fn confirm(
     body: Body<LinkRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    Ok(done(&confirm_by(&link, &api, &caller, bytes).await?))
+    let (account, receipt) = confirm_by(&link, &api, &caller, bytes).await?;
+    Ok(of_account(account, done(&receipt)))
 }
 
 /// What following the link does.
@@ -150,14 +151,14 @@ pub async fn confirm_by(
     api: &Api,
     caller: &Caller,
     bytes: Vec<u8>,
-) -> Result<Receipt, Problem> {
+) -> Result<(AccountId, Receipt), Problem> {
     let (account, confirms) = link.follow(api, &CONFIRMS).await?;
     let actor = Some(account.into());
     let mut request = caller.request(account.into(), caller.command(actor), actor, bytes);
     request.reservations = moved(api, account).await.map_err(over_with_account)?;
     let step = Step::new::<Account>(account.0, confirms);
     let outcome = api.app.executor.execute(&request, &[step]).await;
-    outcome.map_err(|error| over_with_account(error.into()))
+    Ok((account, outcome.map_err(|error| over_with_account(error.into()))?))
 }
 
 /// The address that the account is to have once its link is followed.

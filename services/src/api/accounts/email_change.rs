@@ -1,7 +1,6 @@
 //! A change of address that waits for its link: seen, and cancelled.
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand};
 use domain::privacy::{AccountEmail, EmailAddress};
@@ -13,9 +12,9 @@ use utoipa::ToSchema;
 use crate::api::accounts::me::{account_row, own};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::done;
+use crate::api::http::answer::{at_version, done};
 use crate::api::http::position::MinPosition;
-use crate::api::http::precondition::{IfMatch, etag};
+use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
@@ -54,7 +53,7 @@ async fn show(
     least.reached::<Accounts>(&api).await?;
     let row = account_row(&api, signed_in.account).await?;
     let view = waiting(&api, &row).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(row.version))).json(view))
+    Ok(at_version(row.version, view))
 }
 
 /// The change that waits.
@@ -75,7 +74,7 @@ pub(super) async fn waiting(api: &Api, row: &Row) -> Result<EmailChangeView, Pro
 #[utoipa::path(
     delete, path = "/v1/me/email-change", tag = "accounts",
     params(IfMatch),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn cancel(
     api: ApiData,

@@ -1,7 +1,7 @@
 //! One's own account: read, and put right.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
 use domain::AccountId;
 use domain::account::{Account, AccountCommand};
@@ -18,11 +18,11 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::path_resources::nothing;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::{Read, shown_if_read};
+use crate::api::http::answer::{Read, at_version, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Patch, text};
 use crate::api::http::position::MinPosition;
-use crate::api::http::precondition::{MustMatch, etag};
+use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
@@ -72,7 +72,7 @@ async fn show(
     least.reached::<Accounts>(&api).await?;
     let row = account_row(&api, signed_in.account).await?;
     let view = view(&api, &row).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(row.version))).json(view))
+    Ok(at_version(row.version, view))
 }
 
 /// The account as its person sees it.
@@ -167,7 +167,7 @@ impl FromFields for RectifyRequest {
 #[utoipa::path(
     patch, path = "/v1/me", tag = "accounts", request_body = RectifyRequest,
     params(MustMatch),
-    responses((status = 200, body = Me, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 200, body = Me, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn rectify(
     api: ApiData,

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use domain::privacy::{ApiTokenName, Label};
 use domain::workspace::Workspace;
 use domain::{AccountId, WorkspaceId};
-use infra::api_tokens::OwnApiToken;
+use infra::api_tokens::ListedApiToken;
 use infra::event_store::Receipt;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -122,7 +122,7 @@ pub async fn answer(
 
 /// A token that its workspace knows: a row alone is none.
 struct OwnToken {
-    row: OwnApiToken,
+    row: ListedApiToken,
     scopes: Vec<&'static str>,
     expires_at: DateTime<Utc>,
 }

@@ -16,7 +16,7 @@ use crate::api::accounts::own_tokens::{self, OwnTokens};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::auth::step_up::step_up;
-use crate::api::http::answer::done;
+use crate::api::http::answer::{done, of_account};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, flag, password, secret, text};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -68,9 +68,9 @@ impl FromFields for ChangePasswordRequest {
 #[utoipa::path(
     put, path = "/v1/me/password", tag = "accounts", request_body = ChangePasswordRequest,
     params(MustMatch),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String))),
         (status = 200, description = "The tokens that stay", body = OwnTokens,
-            headers(("ETag" = String), ("Lethe-Position" = i64)))),
+            headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn change(
     api: ApiData,
@@ -178,7 +178,8 @@ async fn reset(
     body: Body<ResetPasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    Ok(done(&form.reset(&api, &caller, bytes).await?))
+    let (account, receipt) = form.reset(&api, &caller, bytes).await?;
+    Ok(of_account(account, done(&receipt)))
 }
 
 /// What following the link does, but for the password.
@@ -201,7 +202,7 @@ impl ResetPasswordRequest {
         api: &Api,
         caller: &Caller,
         bytes: Vec<u8>,
-    ) -> Result<Receipt, Problem> {
+    ) -> Result<(AccountId, Receipt), Problem> {
         api.limits.link(caller.address)?;
         let (of, id) = LinkRequest::new(self.token).subject(api, RESETS.purpose).await?;
         let (account, proof) = (AccountId(of.0), ProofId(id.0));
@@ -211,7 +212,7 @@ impl ResetPasswordRequest {
         let resets = |credential| AccountCommand::ResetPassword { proof, credential, now };
         let set = SetPassword { account, password: self.password, except: None, expected: None };
         let outcome = set.execute(&api.app, &request, resets).await;
-        outcome.map_err(|error| over_with_account(error.into()))
+        Ok((account, outcome.map_err(|error| over_with_account(error.into()))?))
     }
 }
 

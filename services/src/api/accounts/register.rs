@@ -13,7 +13,7 @@ use crate::api::accounts::link::{ByLink, LinkRequest, over_with_account};
 use crate::api::accounts::me::{Me, account_row};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::{accepted, created_if_read, done};
+use crate::api::http::answer::{accepted, created_if_read, done, of_account};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, password, text};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -124,7 +124,7 @@ async fn registered(
         let me = Me::registered((account, registered_at), email, name, username);
         Ok((receipt.version(), me))
     };
-    created_if_read("/v1/me".to_owned(), receipt, read).await
+    of_account(account, created_if_read("/v1/me".to_owned(), receipt, read).await)
 }
 
 /// What a node of a former version has done for the same request.
@@ -167,7 +167,8 @@ async fn verify(
     body: Body<LinkRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    Ok(done(&verify_by(&link, &api, &caller, bytes).await?))
+    let (account, receipt) = verify_by(&link, &api, &caller, bytes).await?;
+    Ok(of_account(account, done(&receipt)))
 }
 
 /// What following the link does.
@@ -185,13 +186,13 @@ pub async fn verify_by(
     api: &Api,
     caller: &Caller,
     bytes: Vec<u8>,
-) -> Result<Receipt, Problem> {
+) -> Result<(AccountId, Receipt), Problem> {
     let (account, verifies) = link.follow(api, &VERIFIES).await?;
     let actor = Some(account.into());
     let request = caller.request(account.into(), caller.command(actor), actor, bytes);
     let step = Step::new::<Account>(account.0, verifies);
     let outcome = api.app.executor.execute(&request, &[step]).await;
-    outcome.map_err(|error| over_with_account(error.into()))
+    Ok((account, outcome.map_err(|error| over_with_account(error.into()))?))
 }
 
 /// Mails the link again; the earlier one no longer works.

@@ -11,7 +11,7 @@ use crate::api::auth::operator::{Audit, Operator};
 use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
 use crate::api::http::listing::Listing;
-use crate::api::http::position::MinPosition;
+use crate::api::http::position::{MinPosition, is_reached, reached};
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
@@ -57,8 +57,8 @@ async fn whole_page(
     let client = pool.get().await.map_err(PgError::from)?;
     let head = Feed::head(&client).await.map_err(unavailable)?;
     drop(client);
-    let end = MinPosition::of(filter.before.map_or(head, |before| head.min(before - 1)));
-    let is_read = end.is_reached::<AuditTrail>(api).await?;
+    let end = filter.before.map_or(head, |before| head.min(before - 1));
+    let is_read = is_reached::<AuditTrail>(api, end).await?;
     let filter = filter.of_trail();
     if is_read || order.0 == TimeOrder::Oldest {
         let found = page(pool, &filter, order, limit).await.map_err(unavailable)?;
@@ -66,6 +66,6 @@ async fn whole_page(
             return Ok(found);
         }
     }
-    end.reached::<AuditTrail>(api).await?;
+    reached::<AuditTrail>(api, end).await?;
     page(pool, &filter, order, limit).await.map_err(unavailable)
 }

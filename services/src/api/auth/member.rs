@@ -17,6 +17,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::path_resources::{PathWorkspace, named, nothing};
 use crate::api::auth::signed_in::{SignedIn, acts, api_token};
 use crate::api::http::actions::Actions;
+use crate::api::http::position::PositionHolder;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::operations::lease_seat::SeatMember;
 
@@ -209,7 +210,9 @@ impl Authenticated {
             return SignedIn::find(request).await.map(Self::Person);
         };
         let found = Api::of(request)?.app.api_tokens.find(token).await?;
-        found.map(Self::Token).ok_or_else(|| Problem::of(ProblemKind::Unauthorised))
+        let found = found.ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
+        request.extensions_mut().insert(PositionHolder::Caller(found.workspace.into()));
+        Ok(Self::Token(found))
     }
 
     fn limit(&self, api: &Api) -> Result<(), Problem> {

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use domain::operator::{self, OperatorCommand, Scope};
 use domain::{ActorId, TenantId, TokenId};
 use futures_util::future::LocalBoxFuture;
@@ -14,6 +14,7 @@ use infra::operators::OperatorToken;
 use crate::api::Api;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::bearer;
+use crate::api::http::position::PositionHolder;
 use crate::api::http::problem::{Problem, ProblemKind};
 
 /// A scope as the type of an argument: an operation needs the one that it takes, and the document says so.
@@ -54,6 +55,7 @@ impl<S: NeededScope> Operator<S> {
         let found = found.map_err(|error| Problem::unavailable(&error))?;
         let token = found.ok_or_else(needed)?;
         if token.may(S::SCOPE) {
+            request.extensions_mut().insert(PositionHolder::Operator);
             Ok(Self { token, scope: PhantomData })
         } else {
             Err(out_of_scope(S::SCOPE))

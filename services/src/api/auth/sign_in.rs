@@ -25,7 +25,7 @@ use crate::api::after_answer::RefusedSignIn;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::repeatable::TokenKind;
 use crate::api::auth::signed_in::COOKIE;
-use crate::api::http::answer::{if_read, written};
+use crate::api::http::answer::{if_read, of_account, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, one_of, secret, text};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -134,12 +134,13 @@ impl OpenedSession {
             answer.cookie(cookie);
         }
         let token = self.token.filter(|_| self.kind == SessionKind::Client);
-        answer.json(SignInResponse {
+        let response = SignInResponse {
             session_id: self.session.0,
             account_id: self.account.0,
             token: token.map(|token| token.secret.expose_secret().to_owned()),
             expires_at: self.expires_at,
-        })
+        };
+        of_account(self.account, answer.json(response))
     }
 }
 

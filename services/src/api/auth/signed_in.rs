@@ -3,7 +3,7 @@
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand};
 use domain::session::{Session, SessionCommand};
@@ -13,6 +13,7 @@ use infra::event_store::{Guard, Request};
 
 use crate::api::auth::caller::{Caller, has_body};
 use crate::api::http::body::is_json;
+use crate::api::http::position::PositionHolder;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::{Api, ApiData};
 
@@ -66,6 +67,7 @@ impl SignedIn {
         let live = api.app.sessions.find(token).await;
         let live = live.map_err(|error| Problem::unavailable(&error))?;
         let live = live.ok_or_else(|| over(request))?;
+        request.extensions_mut().insert(PositionHolder::Caller(live.account.into()));
         Ok(Self { account: live.account, session: live.session, opened_at: live.opened_at })
     }
 

@@ -1,18 +1,18 @@
-//! The answer to a write: its position in the log and the stream's version (`ETag`).
+//! The answer to a write: its position (`Lethe-Position`) and the stream's version (`ETag`).
 
 use std::fmt::Display;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use domain::AccountId;
 use infra::event_store::Receipt;
 use serde::Serialize;
 
 use crate::api::http::deadline::in_time_behind_write;
+use crate::api::http::position::{PositionHolder, WrittenAt};
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::Problem;
-
-const POSITION: &str = "Lethe-Position";
 
 /// The version is that of the first step's stream.
 pub fn written(status: StatusCode, receipt: &Receipt) -> HttpResponseBuilder {
@@ -28,8 +28,13 @@ pub fn written(status: StatusCode, receipt: &Receipt) -> HttpResponseBuilder {
 /// The position of the last event of a write, for a read that must see it; `None` if nothing changed.
 pub fn insert_position(answer: &mut HttpResponseBuilder, receipt: &Receipt) {
     if let Some(position) = receipt.position() {
-        answer.insert_header((POSITION, position));
+        answer.extensions_mut().insert(WrittenAt(position));
     }
+}
+
+/// A thing that was read, whole, with its version as its `ETag`.
+pub fn at_version<V: Serialize>(version: i64, view: V) -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::ETAG, etag(version))).json(view)
 }
 
 /// The thing that was written, whole: as it is at this version, which may be later than the write.
@@ -105,6 +110,13 @@ fn whole(status: StatusCode, receipt: &Receipt, version: i64) -> HttpResponseBui
 
 pub fn done(receipt: &Receipt) -> HttpResponse {
     written(StatusCode::NO_CONTENT, receipt).finish()
+}
+
+/// The answer to a write on the account of somebody who need not be signed in: the position is shown to the person
+/// of the account.
+pub fn of_account(account: AccountId, mut answer: HttpResponse) -> HttpResponse {
+    answer.extensions_mut().insert(PositionHolder::Caller(account.into()));
+    answer
 }
 
 pub fn accepted(receipt: &Receipt) -> HttpResponse {

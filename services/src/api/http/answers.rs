@@ -14,7 +14,7 @@ use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 const NOT_DOCUMENTED: &str = "an answer that the document does not have";
 
 /// What is refused though the schema admits it, and why: a JSON pointer into the body, which may be empty for all of
-/// it, or the name of a parameter of the query.
+/// it, the name of a parameter of the query, or that of a header, which begins with a capital letter.
 pub type Unfit = (&'static str, &'static str);
 
 /// How the operations of a path may answer, by method. It stands with the resource.
@@ -80,6 +80,8 @@ fn address(kind: ProblemKind) -> String {
 fn place(at: &str) -> (ProblemKind, At) {
     if at.is_empty() || at.starts_with('/') {
         (ProblemKind::BadBody, At::Pointer(at.to_owned()))
+    } else if at.starts_with(char::is_uppercase) {
+        (ProblemKind::BadHeader, At::Header(at.to_owned()))
     } else {
         (ProblemKind::BadQuery, At::Parameter(at.to_owned()))
     }
@@ -176,9 +178,13 @@ mod tests {
 
     #[test]
     fn a_value_that_the_schema_admits_and_that_is_refused_is_documented_by_an_example() {
-        let kinds = [ProblemKind::BadBody, ProblemKind::BadQuery];
+        let kinds = [ProblemKind::BadBody, ProblemKind::BadHeader, ProblemKind::BadQuery];
         let mut documented = Documented::new(&Operation::new(), &kinds);
-        documented.refuse_values(&[("/expires_at", "it is over"), ("to", "it is not later")]);
+        documented.refuse_values(&[
+            ("/expires_at", "it is over"),
+            ("to", "it is not later"),
+            ("Range", "it is none"),
+        ]);
         let mut operation = Operation::new();
         documented.describe(&mut operation);
 
@@ -191,6 +197,8 @@ mod tests {
         assert_eq!(example(422, "bad-body /expires_at")["errors"], errors, "{document}");
         let errors = json!([{ "parameter": "to", "detail": "it is not later" }]);
         assert_eq!(example(400, "bad-query to")["errors"], errors, "{document}");
+        let errors = json!([{ "header": "Range", "detail": "it is none" }]);
+        assert_eq!(example(400, "bad-header Range")["errors"], errors, "{document}");
         assert_eq!(example(400, "bad-query")["type"], "/problems/bad-query");
         assert_eq!(example(400, "bad-query /expires_at"), Value::Null);
     }

@@ -3,7 +3,7 @@
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
-use infra::event_store::Step;
+use infra::event_store::{ExecuteError, Step};
 use utoipa::IntoParams;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -128,6 +128,13 @@ impl IfMatch {
             Self::OneOf(_) => Err(stale(version)),
         }
     }
+
+    /// Why a step was refused that expects the version which its caller has looked at: whoever names none
+    /// hears that others have changed it, and not that theirs is stale.
+    pub fn unexpected(&self, error: ExecuteError) -> ExecuteError {
+        let is_stale = matches!(error, ExecuteError::Stale { .. });
+        if is_stale && *self == Self::Any { ExecuteError::Conflict } else { error }
+    }
 }
 
 /// The first tag of a list, and what comes after it. A weak one never matches: it has no text.
@@ -228,6 +235,15 @@ mod tests {
             assert_eq!(read, IfMatch::OneOf(vec![]), "{never}");
             assert!(read.check(7).is_err() && read.versions().is_err(), "{never}");
         }
+    }
+
+    #[test]
+    fn whoever_names_no_version_is_told_of_a_conflict() {
+        let is_conflict =
+            |matches: IfMatch, error| matches!(matches.unexpected(error), ExecuteError::Conflict);
+        assert!(is_conflict(IfMatch::Any, ExecuteError::Stale { version: 8 }));
+        assert!(!is_conflict(IfMatch::OneOf(vec![7]), ExecuteError::Stale { version: 8 }));
+        assert!(!is_conflict(IfMatch::Any, ExecuteError::Overloaded));
     }
 
     #[test]

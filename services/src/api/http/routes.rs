@@ -17,6 +17,7 @@ use crate::api::http::actions::Actions;
 use crate::api::http::answers::{Answers, Documented, Unfit};
 use crate::api::http::arguments::{Arguments, Callers};
 use crate::api::http::deadline;
+use crate::api::http::position;
 use crate::api::http::problem::{Problem, ProblemKind};
 
 /// The routes so far. Path and method stand once, in each handler's `utoipa::path`.
@@ -55,7 +56,8 @@ impl Routes {
             let mut operation = P::operation();
             operation.operation_id = Some(operation_id(&spoken, &P::path()));
             operation.security = A::callers().map(|callers| callers.security(None));
-            let documented = Documented::new(&operation, &A::refuses(&method));
+            let mut documented = Documented::new(&operation, &A::refuses(&method));
+            documented.refuse_values(&A::unfit());
             self.answers.entry(P::path()).or_default().add(method.clone(), documented);
             self.last.push((P::path(), method));
             let item = PathItem::new(spoken, operation);
@@ -214,7 +216,7 @@ async fn answer(
             path_resources::load(&request).await
         };
         match exists.await {
-            Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
+            Ok(()) => answer_of(request, next).await,
             Err(problem) => Ok(ServiceResponse::from_err(problem, head.clone())),
         }
     };
@@ -223,6 +225,15 @@ async fn answer(
         None => ServiceResponse::from_err(Problem::of(ProblemKind::TimedOut), head.clone()),
     };
     Answers::compare(&head, &answer);
+    Ok(answer)
+}
+
+async fn answer_of(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let mut answer = next.call(request).await?.map_into_boxed_body();
+    position::show(&mut answer).await;
     Ok(answer)
 }
 

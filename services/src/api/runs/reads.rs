@@ -1,7 +1,6 @@
 //! Runs as a workspace sees them.
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
 use chrono::{DateTime, Utc};
 use domain::privacy::{DeploymentConfig, DeploymentStep, RunCommand};
 use domain::run::{Ending, LogSeal, RunState, Stage};
@@ -15,12 +14,12 @@ use uuid::Uuid;
 
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathRun, nothing};
+use crate::api::http::answer::at_version;
 use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, RUNS_BACKWARDS, one_of, parsed, times};
 use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::position::MinPosition;
-use crate::api::http::precondition::etag;
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
@@ -158,7 +157,7 @@ async fn show(
     member.authorise()?;
     least.reached::<Runs>(&api).await?;
     let (version, view) = view(&api, &member, run.id).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(version))).json(view))
+    Ok(at_version(version, view))
 }
 
 /// The run as the log has it now, and its version.

@@ -54,7 +54,7 @@ pub struct SeatLeaseResponse {
     post, path = "/v1/workspaces/{workspace_id}/seat-leases", tag = "seats",
     params(("workspace_id" = Uuid, Path),
         NeededIdempotencyKey),
-    responses((status = 201, body = SeatLease, headers(("Lethe-Position" = i64)))),
+    responses((status = 201, body = SeatLease, headers(("Lethe-Position" = String)))),
 )]
 async fn acquire(
     api: ApiData,
@@ -134,7 +134,7 @@ async fn renew(
     post, path = "/v1/workspaces/{workspace_id}/seat-leases/{lease_id}/take-over", tag = "seats",
     params(("workspace_id" = Uuid, Path), ("lease_id" = Uuid, Path),
         IdempotencyKey),
-    responses((status = 201, body = SeatLease, headers(("Lethe-Position" = i64)))),
+    responses((status = 201, body = SeatLease, headers(("Lethe-Position" = String)))),
 )]
 async fn take_over(
     api: ApiData,
@@ -158,7 +158,7 @@ async fn take_over(
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/seat-leases/{lease_id}", tag = "seats",
     params(("workspace_id" = Uuid, Path), ("lease_id" = Uuid, Path)),
-    responses((status = 204, headers(("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("Lethe-Position" = String)))),
 )]
 async fn release(
     api: ApiData,

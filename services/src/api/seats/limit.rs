@@ -1,7 +1,6 @@
 //! How many seats a workspace has, as an operator sets and reads it.
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
 use domain::WorkspaceId;
 use domain::seat::{LIMIT_MAX, LimitCause, SeatCommand, SeatError, SeatPool, pool_stream};
 use infra::event_store::Step;
@@ -11,10 +10,10 @@ use utoipa::ToSchema;
 use crate::api::ApiData;
 use crate::api::auth::operator::{Admin, Operator};
 use crate::api::auth::path_resources::PathId;
-use crate::api::http::answer::done;
+use crate::api::http::answer::{at_version, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number};
-use crate::api::http::precondition::{MustMatch, etag};
+use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 use crate::api::operators::change::WorkspaceChange;
@@ -61,8 +60,8 @@ async fn show(
     let pool = pool_stream(workspace);
     let loaded = api.app.executor.load::<SeatPool>(workspace.into(), pool).await?;
     let live = loaded.state.live().ok_or(SeatError::Unknown)?;
-    let (limit, cause, tag) = (live.limit, live.cause, etag(loaded.version));
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(SeatLimitView { limit, cause }))
+    let (limit, cause) = (live.limit, live.cause);
+    Ok(at_version(loaded.version, SeatLimitView { limit, cause }))
 }
 
 /// Sets how many seats a workspace has. Under a lowered limit nobody is cut off: leases are no
@@ -72,7 +71,7 @@ async fn show(
     put, path = "/v1/admin/workspaces/{workspace_id}/seat-limit", tag = "operators",
     request_body = SetSeatLimitRequest,
     params(("workspace_id" = uuid::Uuid, Path), MustMatch),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn set(
     api: ApiData,

@@ -71,7 +71,6 @@ pub struct SeatLease {
 #[derive(Serialize, ToSchema)]
 pub struct LimitCause {
     event_id: Uuid,
-    position: i64,
     r#type: &'static str,
     /// `default` or `admin`.
     cause: String,
@@ -134,7 +133,6 @@ async fn seats(api: &Api, member: &Member) -> Result<Seats, Problem> {
         next: None,
         limit_cause: LimitCause {
             event_id: pool.limit_event_id.0,
-            position: pool.limit_position,
             r#type: "seat.limit_set",
             cause: pool.limit_cause,
             set_at: pool.limit_set_at,

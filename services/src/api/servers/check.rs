@@ -132,7 +132,7 @@ const fn stage(cause: ConnectFailure) -> CheckStage {
     post, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/check", tag = "servers",
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path)),
     responses((status = 200, body = CheckServerResponse,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn check(
     api: ApiData,

@@ -1,7 +1,7 @@
 //! A server's deployments: named lists of steps.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use domain::privacy::{
     CommandLine, DeploymentConfig, DeploymentName, DeploymentStep, DeploymentSteps, Label, Personal,
 };
@@ -18,14 +18,14 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathServer, nothing};
-use crate::api::http::answer::{Read, created_if_read, done, shown_if_read};
+use crate::api::http::answer::{Read, at_version, created_if_read, done, shown_if_read};
 use crate::api::http::answers::Unfit;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, FromFields, LARGE_BODY_BYTES_MAX, text};
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::listing::{ListFilter, Listing, Order, Place};
-use crate::api::http::precondition::{MustMatch, etag};
+use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
@@ -216,8 +216,7 @@ async fn list(
         let view = opened(&api, &member, *id, deployment).await?;
         all.push((Place::by_name(view.name.expose(), id.0), view));
     }
-    let (tag, page) = (etag(server.version), page.of_all(all).await?);
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(page))
+    Ok(at_version(server.version, page.of_all(all).await?))
 }
 
 /// Shows a deployment of the server. Its `ETag` is the server's.
@@ -235,7 +234,7 @@ async fn show(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let view = view(&api, &member, &server, deployment.get()?).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(server.version))).json(view))
+    Ok(at_version(server.version, view))
 }
 
 /// Replaces a deployment.
@@ -245,7 +244,7 @@ async fn show(
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("deployment_id" = Uuid, Path),
         MustMatch),
     responses((status = 200, body = DeploymentView,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn replace(
     api: ApiData,
@@ -272,7 +271,7 @@ async fn replace(
     tag = "servers",
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("deployment_id" = Uuid, Path),
         MustMatch),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn remove(
     api: ApiData,

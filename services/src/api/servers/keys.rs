@@ -77,7 +77,7 @@ impl FromFields for ApproveHostKeyRequest {
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), MustMatch,
         IdempotencyKey),
     responses((status = 200, body = ServerView,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn approve(
     api: ApiData,
@@ -182,7 +182,7 @@ pub struct AttachCredentialResponse {
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), MustMatch,
         IdempotencyKey),
     responses((status = 200, body = AttachCredentialResponse,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn attach(
     api: ApiData,

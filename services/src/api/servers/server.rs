@@ -1,7 +1,6 @@
 //! A workspace's servers: registered, shown, renamed, moved, removed.
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
 use domain::ServerId;
 use domain::privacy::{HostName, Label, LoginName, Personal};
 use domain::server::{Server, ServerCommand};
@@ -16,11 +15,11 @@ use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathServer;
-use crate::api::http::answer::{created_if_read, done};
+use crate::api::http::answer::{at_version, created_if_read, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, text};
 use crate::api::http::idempotency::NeededIdempotencyKey;
-use crate::api::http::precondition::{MustMatch, etag};
+use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
@@ -152,7 +151,7 @@ async fn register(
 async fn show(api: ApiData, member: Member, server: PathServer) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let view = view(&api, member.workspace, server.id, server.live()?).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(server.version))).json(view))
+    Ok(at_version(server.version, view))
 }
 
 #[derive(ToSchema)]
@@ -174,7 +173,7 @@ impl FromFields for RenameServerRequest {
     request_body = RenameServerRequest,
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), MustMatch),
     responses((status = 200, body = ServerView,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn rename(
     api: ApiData,
@@ -195,7 +194,7 @@ async fn rename(
     request_body = ServerAddressRequest,
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), MustMatch),
     responses((status = 200, body = ServerView,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn change_address(
     api: ApiData,
@@ -214,7 +213,7 @@ async fn change_address(
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/servers/{server_id}", tag = "servers",
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), MustMatch),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn remove(api: ApiData, change: ServerChange) -> Result<HttpResponse, Problem> {
     change.member.authorise()?;

@@ -43,7 +43,7 @@ pub fn routes(routes: &mut Routes) {
     post, path = "/v1/invitations/accept", tag = "workspaces", request_body = LinkRequest,
     params(IdempotencyKey),
     responses((status = 200, body = WorkspaceView,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn accept(
     api: ApiData,

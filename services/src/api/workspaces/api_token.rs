@@ -1,7 +1,7 @@
 //! One API token: shown, renamed, given another secret, revoked.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::Label;
 use domain::workspace::{
@@ -17,11 +17,11 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace, nothing};
 use crate::api::auth::recent::Recent;
-use crate::api::http::answer::{Read, done, if_read, shown, shown_if_read};
+use crate::api::http::answer::{Read, at_version, done, if_read, shown, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, secret, text, time};
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::precondition::{IfMatch, MustMatch, etag};
+use crate::api::http::precondition::{IfMatch, MustMatch};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
@@ -59,7 +59,7 @@ async fn show(
     let token = named.live()?.tokens.get(&id).ok_or_else(nothing)?;
     let kept = kept(&api, named.id, id).await?;
     let view = view(&api, named.id, id, token, kept).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(named.version))).json(view))
+    Ok(at_version(named.version, view))
 }
 
 /// The token as it is now, and the version of its workspace.
@@ -89,7 +89,7 @@ impl FromFields for RenameTokenRequest {
     request_body = RenameTokenRequest,
     params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path), MustMatch),
     responses((status = 200, body = TokenView,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn rename(
     api: ApiData,
@@ -147,7 +147,7 @@ impl FromFields for RotateTokenRequest {
     params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path),
         IdempotencyKey),
     responses((status = 200, body = IssueTokenResponse,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn rotate(
     api: ApiData,

@@ -3,12 +3,12 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "the other errors stay as they are")]
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
 use domain::workspace::{
     Deletion, Hastening, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError,
 };
-use infra::event_store::{ExecuteError, Step};
+use infra::event_store::Step;
 use infra::keyring::SubjectKind;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,10 +19,10 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathWorkspace, nothing};
 use crate::api::auth::step_up::{PasswordRequest, step_up};
-use crate::api::http::answer::{done, shown_if_read, written};
+use crate::api::http::answer::{at_version, done, shown_if_read, written};
 use crate::api::http::body::Body;
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::precondition::{IfMatch, MustMatch, etag};
+use crate::api::http::precondition::{IfMatch, MustMatch};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
@@ -30,7 +30,7 @@ use crate::operations::hasten_deletion::{
     HastenError, by_owner, hasten as hasten_deletion, requested_by, requests_of,
 };
 use crate::operations::request_erasure::{
-    self, ErasureToRequest, RequestedErasure, find_earlier, grace,
+    self, ErasureToRequest, RequestErasureError, RequestedErasure, find_earlier, grace,
 };
 
 pub fn routes(routes: &mut Routes) {
@@ -79,7 +79,6 @@ pub struct DeleteWorkspaceResponse {
 async fn request(
     api: ApiData,
     member: Member,
-    named: PathWorkspace,
     caller: Caller,
     matches: MustMatch,
     body: Body<ErasureRequest>,
@@ -108,14 +107,20 @@ async fn request(
     }
     let (by, recently) = (member.account, live.cancelled_within_a_day(now).len());
     let requested_before = requests_of(&api.app, workspace, by, recently).await?;
-    let (due, versions) = (now + grace, matches.0.versions_of(&named)?);
+    // What was requested before is known for this version only.
     let step = move |due| {
         let command = WorkspaceCommand::RequestDeletion { by, now, due, requested_before };
-        Step::new::<Workspace>(workspace.0, command).expecting_one_of(versions)
+        Step::new::<Workspace>(workspace.0, command).expecting(loaded.version)
     };
-    let (kind, subject) = (SubjectKind::Workspace, workspace.into());
+    let (kind, subject, due) = (SubjectKind::Workspace, workspace.into(), now + grace);
     let erasure = ErasureToRequest { kind, subject, due, step };
-    Ok(answer(erasure.execute(&api.app, &request).await?))
+    let requested = erasure.execute(&api.app, &request).await.map_err(|error| match error {
+        RequestErasureError::Execute(error) => {
+            RequestErasureError::Execute(matches.0.unexpected(error))
+        }
+        error => error,
+    })?;
+    Ok(answer(requested))
 }
 
 /// The same as `POST /v1/workspaces/{workspace_id}/deletion`, for clients of before: the next release takes no body
@@ -130,12 +135,11 @@ async fn request(
 async fn delete(
     api: ApiData,
     member: Member,
-    named: PathWorkspace,
     caller: Caller,
     matches: MustMatch,
     body: Body<ErasureRequest>,
 ) -> Result<HttpResponse, Problem> {
-    request(api, member, named, caller, matches, body).await
+    request(api, member, caller, matches, body).await
 }
 
 fn answer(requested: RequestedErasure) -> HttpResponse {
@@ -166,7 +170,7 @@ async fn show(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let view = view(&api, &workspace).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(workspace.version))).json(view))
+    Ok(at_version(workspace.version, view))
 }
 
 async fn view(api: &Api, workspace: &PathWorkspace) -> Result<DeletionView, Problem> {
@@ -183,7 +187,7 @@ async fn view(api: &Api, workspace: &PathWorkspace) -> Result<DeletionView, Prob
     params(("workspace_id" = Uuid, Path), IfMatch,
         IdempotencyKey),
     responses((status = 202, body = DeletionView,
-            headers(("ETag" = String), ("Lethe-Position" = i64)))),
+            headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn hasten(
     api: ApiData,
@@ -205,11 +209,7 @@ async fn hasten(
         None => Hastening::Owner { account, requested_by: None, role_before: None },
     };
     let receipt = hasten_deletion(app, workspace, by, Some(versions), &request).await;
-    let receipt = receipt.map_err(|error| match error {
-        // Nobody has said which version they saw.
-        ExecuteError::Stale { .. } if matches == IfMatch::Any => ExecuteError::Conflict,
-        error => error,
-    })?;
+    let receipt = receipt.map_err(|error| matches.unexpected(error))?;
     let read = async {
         let now = PathWorkspace::load(&api, workspace).await?;
         Ok((now.version, view(&api, &now).await?))

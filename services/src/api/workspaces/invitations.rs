@@ -18,13 +18,13 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace, nothing};
-use crate::api::http::answer::{created_if_read, done};
+use crate::api::http::answer::{at_version, created_if_read, done};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, FromFields, one_of, parsed, text, time};
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::listing::{ListFilter, Listing, Order, open_all};
-use crate::api::http::precondition::{IfMatch, etag};
+use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
@@ -274,7 +274,7 @@ async fn show(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let view = view(&api, &member, &workspace, invitation.get()?).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(workspace.version))).json(view))
+    Ok(at_version(workspace.version, view))
 }
 
 async fn view(

@@ -1,7 +1,7 @@
 //! One member of a workspace: shown, given another role, removed.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use domain::workspace::{Role, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError};
 use domain::{AccountId, WorkspaceId};
 use infra::event_store::{Guard, Step};
@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace};
-use crate::api::http::answer::{Read, done, if_read, shown};
+use crate::api::http::answer::{Read, at_version, done, if_read, shown};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields};
-use crate::api::http::precondition::{IfMatch, MustMatch, etag};
+use crate::api::http::precondition::{IfMatch, MustMatch};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::workspaces::members::{MemberView, role, view};
@@ -45,7 +45,7 @@ async fn show(
     member.authorise()?;
     let whom = whom.get()?;
     let view = view(&api, workspace.id, workspace.live()?, whom).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(workspace.version))).json(view))
+    Ok(at_version(workspace.version, view))
 }
 
 #[derive(ToSchema)]
@@ -70,7 +70,7 @@ impl FromFields for ChangeRoleRequest {
     request_body = ChangeRoleRequest,
     params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path), MustMatch),
     responses((status = 200, body = MemberView,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn change(
     api: ApiData,
@@ -122,7 +122,7 @@ async fn stays_owned(api: &Api, member: &Member, whom: AccountId) -> Result<Vec<
     delete, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
     params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path),
         IfMatch),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn remove(
     api: ApiData,

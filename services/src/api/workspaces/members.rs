@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
 use chrono::{DateTime, Utc};
 use domain::privacy::{
     AccountEmail, AccountName, EmailAddress, Field, Label, PersonName, Purpose, ServiceAccountName,
@@ -20,11 +19,11 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathWorkspace;
+use crate::api::http::answer::at_version;
 use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, one_of, parsed, time};
 use crate::api::http::listing::{ListFilter, Listing, Order, Place, open_all};
-use crate::api::http::precondition::etag;
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
@@ -240,7 +239,7 @@ async fn list(
         }
     }
     let view = Members { as_of, items, next };
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(version))).json(view))
+    Ok(at_version(version, view))
 }
 
 fn members_of(workspace: &Workspace) -> BTreeMap<AccountId, Role> {

@@ -1,7 +1,7 @@
 //! Who inherits a workspace from its last owner: the admins who have agreed.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use domain::workspace::{Workspace, WorkspaceAction, WorkspaceCommand};
 use infra::event_store::Step;
 use serde::Serialize;
@@ -13,9 +13,9 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::auth::step_up::{PasswordRequest, step_up};
-use crate::api::http::answer::{done, shown_if_read};
+use crate::api::http::answer::{at_version, done, shown_if_read};
 use crate::api::http::body::Body;
-use crate::api::http::precondition::{IfMatch, MustMatch, etag};
+use crate::api::http::precondition::{IfMatch, MustMatch};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
@@ -57,7 +57,7 @@ fn view(workspace: &PathWorkspace) -> Result<Succession, Problem> {
 async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let view = view(&workspace)?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(workspace.version))).json(view))
+    Ok(at_version(workspace.version, view))
 }
 
 /// Agrees to inherit the workspace, as an admin. A restricted one is the caller's at once.
@@ -66,7 +66,7 @@ async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, 
     request_body = PasswordRequest,
     params(("workspace_id" = Uuid, Path), MustMatch),
     responses((status = 200, body = Succession,
-            headers(("ETag" = String), ("Lethe-Position" = i64)))),
+            headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn agree(
     api: ApiData,
@@ -93,7 +93,7 @@ async fn agree(
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/succession", tag = "workspaces",
     params(("workspace_id" = Uuid, Path), IfMatch),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn withdraw(
     api: ApiData,

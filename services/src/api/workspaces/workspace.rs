@@ -1,7 +1,7 @@
 //! Workspaces.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
 use domain::privacy::{Label, Personal, WorkspaceName};
 use domain::seat::{SeatCommand, SeatPool, pool_stream};
@@ -17,11 +17,11 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::{Read, created, if_read, shown_if_read};
+use crate::api::http::answer::{Read, at_version, created, if_read, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, text};
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::precondition::{MustMatch, etag};
+use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
@@ -125,7 +125,7 @@ pub struct WorkspaceView {
 async fn show(api: ApiData, member: Member, named: PathWorkspace) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let view = view(&api, &named, member.role).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(named.version))).json(view))
+    Ok(at_version(named.version, view))
 }
 
 /// The workspace as one of its members sees it.
@@ -152,7 +152,7 @@ pub(super) async fn view(
     patch, path = "/v1/workspaces/{workspace_id}", tag = "workspaces", request_body = WorkspaceRequest,
     params(("workspace_id" = Uuid, Path), MustMatch),
     responses((status = 200, body = WorkspaceView,
-        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+        headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn rename(
     api: ApiData,

@@ -36,11 +36,13 @@ pub(super) const fn link_of(kind: MailKind) -> Option<(LinkPurpose, &'static str
         | MailKind::WorkspaceRestricted
         | MailKind::WorkspaceDeletionRequested
         | MailKind::WorkspaceDeletionHastened
-        | MailKind::WorkspaceDeletionCancelled => None,
+        | MailKind::WorkspaceDeletionCancelled
+        | MailKind::AccountUnverified => None,
     }
 }
 
-/// Where a mail has no link, `link` is the id of the server, workspace or other thing that it is about.
+/// Where a mail has no link of its own, `link` is the id of the server, workspace or other thing that it is about, or the
+/// page that asks for a link.
 pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> Text {
     let until = until.map(|at| at.format("%-d %B %Y, %H:%M UTC").to_string()).unwrap_or_default();
     let (subject, lines) = match kind {
@@ -217,6 +219,17 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
         MailKind::WorkspaceDeletionCancelled => (
             "A workspace stays",
             format!("the deletion of the workspace {link} was cancelled. Nothing was lost."),
+        ),
+        MailKind::AccountUnverified => (
+            "Confirm your e-mail address, or your account is erased",
+            format!(
+                "an account was opened with this address, nobody has confirmed the address, and nobody has used the \
+                 account for a while. We will erase it, with everything in it, after {until}.\n\n\
+                 Do you want to keep it? Then sign in, and have a link sent to you that confirms the address:\
+                 \n\n{link}\n\n\
+                 If you did not open an account, or do not need it, you need not do anything: we then forget \
+                 this address."
+            ),
         ),
         MailKind::Invitation => (
             "You are invited to a workspace",

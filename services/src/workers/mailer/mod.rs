@@ -20,6 +20,7 @@ pub(super) use sender::send;
 pub(super) use sender::send_due;
 
 use super::timer::Wake;
+use super::unverified::UNVERIFIED_ACCOUNTS;
 use crate::wiring::App;
 
 const ADDRESS_BEFORE: &str = include_str!("address_before.sql");
@@ -100,6 +101,12 @@ impl Worker for Mailer {
             "server" => members::mismatch(executor, event).await?,
             _ if event.event_type() == "account.login_succeeded" => {
                 new_sign_in::request(&self.app, event).await?.into_iter().collect()
+            }
+            // The notice said it, and is the one mail about it.
+            _ if event.event_type() == "account.erasure_requested"
+                && event.actor() == Some(UNVERIFIED_ACCOUNTS) =>
+            {
+                vec![]
             }
             _ => account_requests(event, tx).await?,
         };

@@ -99,6 +99,10 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, ComposeError> 
     };
     let link = request.reference.and_then(MailReference::link);
     let link = match letters::link_of(request.kind).zip(link) {
+        // The page mails a link to whoever is signed in.
+        None if request.kind == MailKind::AccountUnverified => {
+            format!("{}/verify-email", app.public_url)
+        }
         None => request.reference.map(|of| of.id().to_string()).unwrap_or_default(),
         Some(((purpose, page), id)) => {
             let token = app.keyring.link_tokens.make(purpose, SubjectId(tenant.0), id).await;

@@ -12,14 +12,14 @@ use super::*;
 
 const OUTSTANDING: &str = "select count(*) from working.departures";
 
-async fn order(app: &App, workspace: WorkspaceId, command: WorkspaceCommand) {
+pub(super) async fn order(app: &App, workspace: WorkspaceId, command: WorkspaceCommand) {
     let request = Request::new(workspace.into(), CommandId(app.ids.uuid()));
     let steps = [Step::new::<Workspace>(workspace.0, command)];
     app.executor.execute(&request, &steps).await.unwrap();
 }
 
 /// A workspace of `owner`, which `member` has joined.
-async fn shared(app: &App, owner: AccountId, member: AccountId) -> WorkspaceId {
+pub(super) async fn shared(app: &App, owner: AccountId, member: AccountId) -> WorkspaceId {
     let workspace = founded(app, owner).await;
     join(app, (workspace, owner), member, Role::Viewer).await;
     workspace

@@ -32,6 +32,7 @@ mod signing_out;
 mod sweeping;
 mod telling;
 mod undeleted_mails;
+mod unverified;
 mod workspaces;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use futures_util::future::join_all;
 use serde_json::json;
 use tests::{Installation, Person, until};
+use uuid::Uuid;
 
 use super::checks::{count, settled};
 use super::crash::Report;
@@ -15,14 +16,13 @@ use super::sent::{Sent, are_in_log, send_again};
 /// Requests that are on their way at once: enough for a batch of several.
 const AT_ONCE: usize = 32;
 /// The events of a batch are written by one transaction.
-const LIST_CREATED: &str = "select xmin::text, position from event_log.events \
+const LIST_CREATED: &str = "select xmin::text, request from event_log.events \
     where event_type = 'workspace.created'";
 
-/// Whether somebody of a batch has an answer, and somebody else has none. `answered` are positions of
-/// the last events of commands, two after that of the creation.
-async fn is_partly_answered(log: &tokio_postgres::Client, answered: &BTreeSet<i64>) -> bool {
+/// Whether somebody of a batch has an answer, and somebody else has none. `answered` are requests.
+async fn is_partly_answered(log: &tokio_postgres::Client, answered: &BTreeSet<Uuid>) -> bool {
     let rows = log.query(LIST_CREATED, &[]).await.unwrap();
-    let has_answer = |position: i64| answered.range(position..=position + 2).next().is_some();
+    let has_answer = |request: Uuid| answered.contains(&request);
     let batches = rows.iter().map(|row| (row.get::<_, String>(0), has_answer(row.get(1))));
     let batches: BTreeSet<(String, bool)> = batches.collect();
     batches.iter().any(|(batch, answer)| !answer && batches.contains(&(batch.clone(), true)))
@@ -45,7 +45,7 @@ pub async fn crash() -> Report {
         let request = Request::create_workspace(&ada, &format!("Engines {number}"));
         let sent = Sent::by(request, &base).await;
         if let Some(answer) = &sent.answer {
-            answered.lock().unwrap().insert(answer.position());
+            answered.lock().unwrap().insert(answer.request());
         }
         sent
     });

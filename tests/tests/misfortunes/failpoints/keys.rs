@@ -70,22 +70,22 @@ pub async fn crash() -> Report {
     for failpoint in REPLAYING {
         settled(&installation, failpoint).await;
         let log = installation.log().await;
-        let live = checksum(&log, "read_models.accounts_v3").await;
+        let live = checksum(&log, "read_models.accounts_v4").await;
         let killed = run(&installation, &["replay", "accounts"], failpoint).await;
         let stderr = String::from_utf8_lossy(&killed.stderr).into_owned();
         report.read(failpoint, killed.status, &stderr);
-        assert_eq!(checksum(&log, "read_models.accounts_v3").await, live, "{failpoint}");
+        assert_eq!(checksum(&log, "read_models.accounts_v4").await, live, "{failpoint}");
         // The table is followed on.
         let person = Person::named(&failpoint.replace('.', "-"));
         person.settle(&node.client(), &installation).await;
         settled(&installation, failpoint).await;
-        let live = checksum(&log, "read_models.accounts_v3").await;
+        let live = checksum(&log, "read_models.accounts_v4").await;
         until("it is replayed again, once the lease of the dead one is over", async || {
             let replayed = installation.run(&["replay", "accounts"]).await;
             if replayed.status.success() { Ok(()) } else { Err(format!("{replayed:?}")) }
         })
         .await;
-        assert_eq!(checksum(&log, "read_models.accounts_v3").await, live, "{failpoint}");
+        assert_eq!(checksum(&log, "read_models.accounts_v4").await, live, "{failpoint}");
     }
     projections_equal_their_replay(&installation).await;
     assert!(node.stop().await.success());

@@ -5,10 +5,9 @@ use tests::{Answer, Installation, TestServer};
 
 use super::requests::Request;
 
-const FIND_COMMAND: &str = "select event_type from event_log.events
-    where position <= $1 and command_id is not null and exists (
-        select from event_log.events where position = $1)
-    order by position desc limit 1";
+/// The first event of a command has its id.
+const COUNT_COMMANDS: &str = "select count(*) from event_log.events
+    where request = $1 and event_type = $2 and command_id is not null";
 
 /// A request that was sent to a node that died, with the answer if it came.
 pub struct Sent {
@@ -38,12 +37,6 @@ impl Sent {
         };
         self.request.event == Some(event) || follow.contains(&event)
     }
-
-    /// The position that was answered.
-    fn position(&self) -> Option<i64> {
-        let position = self.answer.as_ref()?.header("lethe-position")?;
-        Some(position.parse().unwrap())
-    }
 }
 
 fn is_success(answer: &Answer) -> bool {
@@ -57,13 +50,13 @@ pub async fn are_in_log(installation: &Installation, failpoint: &str, sent: &[Se
         if let Some(answer) = &sent.answer {
             assert!(is_success(answer), "{failpoint}: {}: {}", answer.status, answer.text());
         }
-        let (Some(_), Some(event)) = (&sent.answer, sent.request.event) else { continue };
-        let position = sent.position();
-        let position = position.unwrap_or_else(|| panic!("{failpoint}: {event} has no position"));
-        // The first event of a command has its id; what is answered is the position of the last.
-        let found = log.query_opt(FIND_COMMAND, &[&position]).await.unwrap();
-        let found: Option<String> = found.map(|row| row.get(0));
-        assert_eq!(found.as_deref(), Some(event), "{failpoint}: position {position} was answered");
+        let (Some(answer), Some(event)) = (&sent.answer, sent.request.event) else { continue };
+        let position = answer.header("lethe-position");
+        assert!(position.is_some(), "{failpoint}: {event} has no position");
+        let request = answer.request();
+        let found = log.query_one(COUNT_COMMANDS, &[&request, &event]).await.unwrap();
+        let found: i64 = found.get(0);
+        assert_eq!(found, 1, "{failpoint}: {event} of request {request} was answered");
     }
 }
 

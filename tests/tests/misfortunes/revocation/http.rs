@@ -174,7 +174,8 @@ impl Races {
             "{write} against {revocation}: {status} {}",
             written.text()
         );
-        let late = self.events_after(&actor, revoked.position()).await;
+        let position = self.harness.installation.position_of(&revoked).await;
+        let late = self.events_after(&actor, position).await;
         assert!(late == 0 || status < 300, "{write} against {revocation}: {}", written.text());
         (write, status, late)
     }

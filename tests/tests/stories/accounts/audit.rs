@@ -7,7 +7,7 @@ use infra::postgres::{ConnectOptions, connect_one};
 use serde_json::{Value, json};
 use tests::{Client, Person};
 
-use super::{AccountHarness, read_at};
+use super::AccountHarness;
 
 #[tokio::test]
 async fn the_trail_is_filtered_and_paged_and_shows_nobody() {
@@ -16,13 +16,14 @@ async fn the_trail_is_filtered_and_paged_and_shows_nobody() {
     let me = harness.signed_in.get("/v1/me").await.expect(200);
     let account = me.field("/account_id");
     let change = json!({ "name": "Ada King" });
-    let position = harness.signed_in.patch("/v1/me", "*", change).await.expect(200).position();
+    let changed = harness.signed_in.patch("/v1/me", "*", change).await.expect(200);
+    let position = harness.installation.position_of(&changed).await;
 
     let path = format!("/v1/audit-events?tenant_id={account}&limit=3");
     let mut found: Vec<Value> = vec![];
     let mut next = path.clone();
     loop {
-        let page = read_at(&auditor, &next, position).await.json();
+        let page = auditor.get_read(&next).await.expect(200).json();
         found.extend(page["items"].as_array().unwrap().clone());
         let Some(cursor) = page["next"].as_str() else { break };
         next = format!("{path}&cursor={cursor}");
@@ -73,7 +74,8 @@ async fn a_trail_that_is_behind_does_not_call_its_end_the_end_of_the_log() {
     let held = log.transaction().await.unwrap();
     held.batch_execute("lock table read_models.audit_trail_v2 in share mode").await.unwrap();
     let change = json!({ "name": "Ada King" });
-    let position = harness.signed_in.patch("/v1/me", "*", change).await.expect(200).position();
+    let changed = harness.signed_in.patch("/v1/me", "*", change).await.expect(200);
+    let position = harness.installation.position_of(&changed).await;
 
     let refused = auditor.get("/v1/audit-events?limit=200").await.expect(503);
     assert_eq!(refused.field("/type"), "/problems/not-yet");
@@ -104,7 +106,7 @@ async fn an_export_is_told_before_and_after_and_proves_itself_by_its_trailer() {
         events.iter().map(|event| event["position"].as_i64().unwrap()).collect();
     let through = trailer["through"].as_i64().unwrap();
     assert_eq!(positions, (1..=through).collect::<Vec<_>>());
-    assert_eq!(export.position(), through + 1);
+    assert_eq!(export.position(), (through + 1).to_string());
 
     let (after, _) = checked(&auditor.get("/v1/audit/export?after=2").await.expect(200).text());
     assert_eq!(after[0]["position"], 3);

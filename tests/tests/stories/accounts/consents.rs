@@ -11,7 +11,7 @@ async fn consent_is_given_and_withdrawn_purpose_by_purpose() {
     let path = "/v1/me/consents/product_news";
 
     let given = signed_in.put(path, "*", json!({ "policy_version": 3 })).await.expect(200);
-    let listed = read_at(&signed_in, "/v1/me/consents", given.position()).await.json();
+    let listed = read_at(&signed_in, "/v1/me/consents", &given.position()).await.json();
     let news = json!({ "purpose": "product_news", "given": true, "policy_version": 3 });
     assert_eq!(listed["items"][1], news);
     assert_eq!(listed["items"][0], json!({ "purpose": "usage_analysis", "given": false }));
@@ -19,7 +19,7 @@ async fn consent_is_given_and_withdrawn_purpose_by_purpose() {
     assert_eq!((again.etag(), again.header("lethe-position")), (given.etag(), None));
 
     let withdrawn = signed_in.delete(path).await.expect(204);
-    let listed = read_at(&signed_in, "/v1/me/consents", withdrawn.position()).await.json();
+    let listed = read_at(&signed_in, "/v1/me/consents", &withdrawn.position()).await.json();
     assert_eq!(listed["items"][1]["given"], false);
     let stale = signed_in.put(path, "\"1\"", json!({ "policy_version": 4 })).await;
     stale.expect(412);

@@ -15,6 +15,7 @@ mod repeated;
 mod sent_again;
 mod sessions;
 mod strangers;
+mod unverified;
 
 use tests::{Client, Installation, Person, TestServer};
 
@@ -49,8 +50,8 @@ impl AccountHarness {
     }
 }
 
-/// What `GET` answers once the read side has come to `position`.
-async fn read_at(client: &Client, path: &str, position: i64) -> tests::Answer {
+/// What `GET` answers once the read side has come to a position that this client was given.
+async fn read_at(client: &Client, path: &str, position: &str) -> tests::Answer {
     client.get_at(path, position).await.expect(200)
 }
 

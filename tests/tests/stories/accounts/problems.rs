@@ -60,10 +60,6 @@ async fn a_path_or_a_method_that_does_not_exist_is_a_problem() {
     assert_eq!(kind(&cut, 401), "unauthorised");
     assert_eq!(kind(&signed_in.get("/v1/me/sessions?limit=0").await, 400), "bad-query");
     assert_eq!(kind(&signed_in.get("/v1/me/sessions?colour=red").await, 400), "bad-query");
-    let far = signed_in.saying("Lethe-Min-Position", "9000000000").get("/v1/me").await;
-    assert_eq!(kind(&far, 503), "not-yet");
-    let bad = signed_in.saying("Lethe-Min-Position", "soon").get("/v1/me").await;
-    assert_eq!(kind(&bad, 400), "bad-header");
     let short =
         anybody.saying("Idempotency-Key", "with a space").post("/v1/sessions", json!({})).await;
     assert_eq!(kind(&short, 400), "bad-header");

@@ -15,7 +15,7 @@ async fn somebody_registers_proves_the_address_and_reads_it_back() {
     assert_eq!(registered.header("location"), Some("/v1/me"));
     assert_eq!(registered.etag(), "\"1\"");
     let signed_in = ada.sign_in(&anybody).await;
-    let me = read_at(&signed_in, "/v1/me", registered.position()).await;
+    let me = read_at(&signed_in, "/v1/me", &registered.position()).await;
     assert_eq!(me.field("/email"), ada.email);
     assert_eq!(me.field("/name"), ada.name);
     assert_eq!(me.field("/username"), ada.username);
@@ -25,7 +25,7 @@ async fn somebody_registers_proves_the_address_and_reads_it_back() {
     let token = installation.mail(&ada.email, 1).await.token().to_owned();
     let proven = anybody.post("/v1/email-verifications", json!({ "token": token })).await;
     let proven = proven.expect(204);
-    let me = read_at(&signed_in, "/v1/me", proven.position()).await;
+    let me = read_at(&signed_in, "/v1/me", &proven.position()).await;
     assert_eq!(me.field("/email_verified"), "true");
     let again = anybody.post("/v1/email-verifications", json!({ "token": token })).await;
     assert_eq!(again.expect(409).field("/type"), "/problems/already-done");
@@ -75,7 +75,7 @@ async fn a_name_is_put_right_at_the_version_that_was_read() {
     let done = signed_in.patch("/v1/me", &current, &name).await.expect(200);
     signed_in.patch("/v1/me", &current, &name).await.expect(412);
 
-    let me_now = read_at(&signed_in, "/v1/me", done.position()).await;
+    let me_now = read_at(&signed_in, "/v1/me", &done.position()).await;
     assert_eq!(me_now.field("/name"), "Ada King");
     assert_eq!(me_now.field("/username"), ada.username);
     assert_eq!(me_now.etag(), done.etag());
@@ -94,11 +94,11 @@ async fn null_removes_a_username_and_no_name() {
     let both = json!({ "name": "Ada King", "username": null });
     let done = signed_in.patch("/v1/me", "*", both).await.expect(200);
 
-    let me = read_at(signed_in, "/v1/me", done.position()).await;
+    let me = read_at(signed_in, "/v1/me", &done.position()).await;
     assert_eq!((me.field("/name"), me.etag()), ("Ada King".to_owned(), done.etag()));
     assert!(me.json()["username"].is_null(), "{}", me.text());
     let again = signed_in.patch("/v1/me", "*", json!({ "username": "ada.y" })).await.expect(200);
-    let me = read_at(signed_in, "/v1/me", again.position()).await;
+    let me = read_at(signed_in, "/v1/me", &again.position()).await;
     assert_eq!(me.field("/username"), "ada.y");
 }
 

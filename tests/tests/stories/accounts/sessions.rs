@@ -13,7 +13,7 @@ async fn a_session_that_was_closed_from_another_is_refused() {
         AccountHarness::new().await;
     let opened = ada.try_sign_in(&anybody).await.expect(201);
     let phone = anybody.bearing(&opened.field("/token"));
-    let sessions = read_at(&desk, "/v1/me/sessions", opened.position()).await;
+    let sessions = read_at(&desk, "/v1/me/sessions", &opened.position()).await;
     let sessions = sessions.json()["items"].as_array().unwrap().clone();
     assert_eq!(sessions.len(), 2);
     assert_eq!(sessions[0]["session_id"], opened.json()["session_id"]);
@@ -23,7 +23,7 @@ async fn a_session_that_was_closed_from_another_is_refused() {
     let path = format!("/v1/me/sessions/{}", opened.field("/session_id"));
     let closed = desk.delete(&path).await.expect(204);
     phone.get("/v1/me").await.expect(401);
-    let left = read_at(&desk, "/v1/me/sessions", closed.position()).await;
+    let left = read_at(&desk, "/v1/me/sessions", &closed.position()).await;
     assert_eq!(left.json()["items"].as_array().unwrap().len(), 1);
     desk.delete("/v1/me/sessions/current").await.expect(204);
     let refused = desk.get("/v1/me").await.expect(401);
@@ -80,14 +80,14 @@ async fn an_unknown_address_and_a_wrong_password_are_one_refusal() {
 async fn sessions_are_paged_by_a_signed_cursor() {
     let AccountHarness { anybody, ada, signed_in, node: _node, installation: _in } =
         AccountHarness::new().await;
-    let mut position = 0;
+    let mut position = String::new();
     for _ in 0..4 {
         position = ada.try_sign_in(&anybody).await.expect(201).position();
     }
     let mut found = vec![];
     let mut path = "/v1/me/sessions?limit=2".to_owned();
     loop {
-        let page = read_at(&signed_in, &path, position).await.json();
+        let page = read_at(&signed_in, &path, &position).await.json();
         let ids = page["items"].as_array().unwrap().iter().map(|item| item["session_id"].clone());
         found.extend(ids);
         let Some(next) = page["next"].as_str() else { break };
@@ -201,7 +201,7 @@ async fn a_person_sees_who_signed_in_and_who_tried_to() {
     let rest = signed_in.get(&next).await.expect(200).json();
     assert_eq!(rest["items"].as_array().unwrap().len(), 1, "her first one, and not bob's");
     assert!(rest["next"].is_null());
-    let sessions = read_at(signed_in, "/v1/me/sessions", opened.position()).await.json();
+    let sessions = read_at(signed_in, "/v1/me/sessions", &opened.position()).await.json();
     for session in sessions["items"].as_array().unwrap() {
         assert!(
             ["last_used_at", "idle_expires_at", "expires_at"]

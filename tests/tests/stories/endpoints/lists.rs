@@ -61,11 +61,12 @@ impl Fixture {
         }
         // Whatever was done before is in the log.
         let until = Clock::system().now().to_rfc3339_opts(SecondsFormat::Micros, true);
-        let head = "select max(position) from event_log.events";
-        let head: i64 = installation.log().await.query_one(head, &[]).await.unwrap().get(0);
-        let saying = |by: &Client| by.saying("Lethe-Min-Position", &head.to_string());
-        let ada = Tenant { session: saying(session), ..ada };
-        Self { ada, operator: saying(&operator), until }
+        let last = json!({ "policy_version": 9 });
+        let last = session.put("/v1/me/consents/product_news", "*", last).await.expect(200);
+        let number = installation.position_of(&last).await.to_string();
+        let saying = |by: &Client, position: &str| by.saying("Lethe-Min-Position", position);
+        let ada = Tenant { session: saying(session, &last.position()), ..ada };
+        Self { ada, operator: saying(&operator, &number), until }
     }
 
     fn caller(&self, path: &str) -> &Client {

@@ -64,7 +64,7 @@ async fn another_attempt_runs_and_the_first_ones_log_stays() {
 
     let again = harness.post(&format!("{run}/retry"), json!({})).await.expect(202);
 
-    let shown = harness.ada.get_at(&harness.path(&run), again.position()).await.expect(200);
+    let shown = harness.ada.get_at(&harness.path(&run), &again.position()).await.expect(200);
     assert_eq!(shown.json()["servers"][0]["attempt"], 2);
     harness.in_state(&run, "succeeded").await;
     for attempt in [1, 2] {
@@ -111,4 +111,39 @@ async fn an_attempt_begins_when_every_earlier_one_has_ended() {
     assert_eq!(harness.in_state(&run, "running").await["servers"][0]["attempt"], 3);
     harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
     harness.in_state(&run, "cancelled").await;
+}
+
+#[tokio::test]
+async fn a_left_attempt_is_deleted_once_its_server_says_that_it_has_ended() {
+    let (harness, _node) = RunHarness::with(&[("run_lost_seconds", "2")]).await;
+    let run = harness.start("until [ -e ~/go ]; do sleep 0.05; done").await;
+    // The run itself is running from its dispatch on, before its command is started.
+    until("the command was started", async || {
+        let shown = harness.run(&run).await?;
+        (shown["servers"][0]["state"] == "running").then_some(())
+    })
+    .await;
+    harness.lose_and_cancel_the_next(&run).await;
+    harness.sshd.restart().unwrap();
+    let log = harness.installation.log().await;
+    let look = "update working.run_tasks set next_at = clock_timestamp() where attempt = 1";
+    let count = async |sql: &str| log.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
+    let far = "select count(*) from working.run_tasks
+        where attempt = 1 and next_at > clock_timestamp() + interval '1 hour'";
+    let left = "select count(*) from working.run_tasks where attempt = 1";
+    let runs = harness.sshd.home().join(".lethe/runs");
+    let files = || std::fs::read_dir(&runs).unwrap().count();
+
+    assert_eq!(log.execute(look, &[]).await.unwrap(), 1);
+    until("it was looked for", async || count(far).await == 1).await;
+    assert_eq!((count(left).await, files()), (1, 1), "it runs");
+    std::fs::write(harness.sshd.home().join("go"), "").unwrap();
+
+    until("it is deleted", async || {
+        // It may have been looked for before it has ended.
+        log.execute(look, &[]).await.unwrap();
+        count(left).await == 0
+    })
+    .await;
+    assert_eq!(files(), 0);
 }

@@ -13,7 +13,7 @@ async fn a_seat_is_leased_shown_renewed_and_given_back() {
     let (lease, fence) = lease_of(&taken);
     assert_eq!(taken.header("location"), Some(&*harness.at(&format!("seat-leases/{lease}"))));
 
-    let seats = harness.ada.get_at(&harness.at("seats"), taken.position()).await;
+    let seats = harness.ada.get_at(&harness.at("seats"), &taken.position()).await;
     let seats = seats.expect(200).json();
     assert_eq!((&seats["limit"], &seats["in_use"]), (&json!(5), &json!(1)));
     let shown = &seats["items"][0];

@@ -77,13 +77,13 @@ async fn a_server_is_listed_renamed_and_removed_for_good() {
 
     let list = format!("{}/servers?limit=1", harness.path);
     let least = renamed.position();
-    let page = harness.ada.get_at(&list, least).await.expect(200).json();
+    let page = harness.ada.get_at(&list, &least).await.expect(200).json();
     assert_eq!(
         (&page["items"][0]["name"], &page["items"][0]["port"]),
         (&json!("db"), &json!(2222))
     );
     let next = format!("{list}&cursor={}", page["next"].as_str().unwrap());
-    let page = harness.ada.get_at(&next, least).await.expect(200).json();
+    let page = harness.ada.get_at(&next, &least).await.expect(200).json();
     assert_eq!((&page["items"][0]["port"], &page["next"]), (&json!(22), &Value::Null));
 
     let call = harness.ada.call(reqwest::Method::DELETE, &first);
@@ -91,7 +91,7 @@ async fn a_server_is_listed_renamed_and_removed_for_good() {
     harness.ada.get(&first).await.expect(404);
     harness.ada.post(&format!("{first}/check"), json!({})).await.expect(404);
     let list = format!("{}/servers", harness.path);
-    let page = harness.ada.get_at(&list, removed.position()).await.expect(200).json();
+    let page = harness.ada.get_at(&list, &removed.position()).await.expect(200).json();
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
 }
 
@@ -117,7 +117,7 @@ async fn a_workspace_has_no_more_servers_than_the_setting_says() {
         |port: u16| json!({ "name": "web", "host": "web.example", "port": port, "user": "u" });
     let made = harness.try_register_server(body(22)).await.expect(201);
     let list = format!("{}/servers", harness.path);
-    harness.ada.get_at(&list, made.position()).await.expect(200);
+    harness.ada.get_at(&list, &made.position()).await.expect(200);
     harness.try_register_server(body(2222)).await.expect(409);
     let again = harness.try_register_server(body(22)).await.expect(201);
     assert_eq!(again.field("/server_id"), made.field("/server_id"));

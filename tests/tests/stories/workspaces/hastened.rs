@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use infra::clock::Clock;
 use reqwest::Method;
 use serde_json::json;
+use test_support::until_waits_for_lock;
 use tests::{Answer, Client, Harness, Person, problem, until};
 
 use crate::command_line::{done, refused};
@@ -94,6 +95,29 @@ async fn whoever_requests_and_cancels_a_deletion_keeps_no_other_owner_from_it() 
     try_request_deletion(&harness, &bob, "bob").await.expect(202);
     bob.delete(&harness.at("deletion")).await.expect(204);
     try_request_deletion(&harness, &bob, "bob").await.expect(202);
+}
+
+/// Who had requested others before was looked up for the version that it is appended to.
+#[tokio::test]
+async fn a_deletion_is_not_requested_of_a_workspace_that_has_changed_since_its_limit_was_checked() {
+    let harness = Harness::new().await;
+    let keyring = harness.installation.keyring().await;
+    // The ledger is read, and not written.
+    let holds = "begin; lock table keyring.erasures in share row exclusive mode";
+    keyring.batch_execute(holds).await.unwrap();
+    let watcher = harness.installation.keyring().await;
+    let changes = async {
+        until_waits_for_lock(&watcher, "insert into keyring.erasures").await;
+        harness.ada.patch(&harness.path, "*", json!({ "name": "Mills" })).await.expect(200);
+        keyring.batch_execute("rollback").await.unwrap();
+    };
+
+    let asks = try_request_deletion(&harness, &harness.ada, "ada");
+    let (asked, ()) = tokio::join!(asks, changes);
+
+    assert_eq!(problem(&asked, 503), "unavailable");
+    assert!(harness.events("workspace.deletion_requested").await.is_empty());
+    request_deletion(&harness).await;
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ async fn names_are_sorted_page_by_page_and_those_that_are_shown_are_recorded() {
     }
     let log = harness.installation.log().await;
     until("their names are read", async || {
-        let read = "select count(*) from read_models.accounts_v3";
+        let read = "select count(*) from read_models.accounts_v4";
         (log.query_one(read, &[]).await.unwrap().get::<_, i64>(0) == 3).then_some(())
     })
     .await;

@@ -6,6 +6,7 @@ mod invitations;
 mod invited;
 mod leaving;
 mod members;
+mod positions;
 mod rotation;
 mod service_accounts;
 mod succession;
@@ -54,7 +55,7 @@ async fn a_workspace_that_its_read_model_lacks_is_listed_as_the_log_has_it() {
     harness.member("bob", "viewer").await;
     let renamed = harness.ada.patch(&harness.path, "*", json!({ "name": "Looms" })).await;
     let position = renamed.expect(200).position();
-    let shown = harness.ada.get_at("/v1/workspaces", position).await.expect(200).json();
+    let shown = harness.ada.get_at("/v1/workspaces", &position).await.expect(200).json();
     let log = harness.installation.log().await;
     let lose = "delete from read_models.workspaces_v3";
     assert_eq!(log.execute(lose, &[]).await.unwrap(), 1);
@@ -79,7 +80,7 @@ async fn ones_workspaces_are_listed_page_by_page_and_nobody_elses() {
     let mut names = Vec::new();
     let mut path = "/v1/workspaces?limit=2".to_owned();
     loop {
-        let page = harness.ada.get_at(&path, least).await.expect(200).json();
+        let page = harness.ada.get_at(&path, &least).await.expect(200).json();
         let items = page["items"].as_array().unwrap().iter();
         names.extend(items.map(|item| item["name"].as_str().unwrap().to_owned()));
         let Some(next) = page["next"].as_str() else { break };
@@ -88,7 +89,7 @@ async fn ones_workspaces_are_listed_page_by_page_and_nobody_elses() {
 
     names.sort();
     assert_eq!(names, ["Engines", "Looms", "Mills"]);
-    let none = eve.get_at("/v1/workspaces", least).await.expect(200);
+    let none = eve.get("/v1/workspaces").await.expect(200);
     assert_eq!(none.json()["items"], json!([]));
 }
 

@@ -128,7 +128,8 @@ async fn a_revoked_token_is_refused_at_once_and_its_acts_are_its_own() {
     let renamed = token.patch(&harness.path, "*", json!({ "name": "Mills" })).await.expect(200);
     let log = harness.installation.log().await;
     let actor = "select actor::text, session from event_log.events where position = $1";
-    let row = log.query_one(actor, &[&renamed.position()]).await.unwrap();
+    let position = harness.installation.position_of(&renamed).await;
+    let row = log.query_one(actor, &[&position]).await.unwrap();
     assert_eq!(row.get::<_, String>(0), id);
     assert_eq!(row.get::<_, Option<uuid::Uuid>>(1), None);
 

@@ -31,7 +31,7 @@ async fn an_owner_reads_what_happened_in_the_workspace_and_nothing_of_elsewhere(
     let rename = json!({ "name": "Mills" });
     let renamed = harness.ada.patch(&harness.path, "*", rename).await.expect(200);
     let path = harness.at("audit-events");
-    harness.ada.get_at(&path, renamed.position()).await.expect(200);
+    harness.ada.get_at(&path, &renamed.position()).await.expect(200);
 
     let oldest = all(&harness.ada, &format!("{path}?limit=3")).await;
     let mut newest = all(&harness.ada, &format!("{path}?limit=3&order=newest")).await;
@@ -65,7 +65,7 @@ async fn the_trail_is_filtered_and_its_cursors_count_nobody_elses_events() {
     }
     let last = bob.patch(&harness.path, "*", json!({ "name": "Cogs" })).await.expect(200);
     let path = harness.at("audit-events");
-    harness.ada.get_at(&path, last.position()).await.expect(200);
+    bob.get_at(&path, &last.position()).await.expect(200);
 
     let bobs = format!("{path}?limit=2&type=workspace.renamed&actor_id={}", bob.account().await);
     let first = harness.ada.get(&bobs).await.expect(200).json();
