@@ -23,6 +23,9 @@ CHANCE = random.Random(1)
 KNOWN = set(TOLD["ids"].values()) | set(TOLD["other"].values())
 # Ids that answers have shown: a link leads to one of these.
 SHOWN = set()
+# Of what was written.
+POSITIONS = collections.deque(maxlen=1)
+SIGNS_OUT = ("DELETE /v1/me/sessions/current", "DELETE /v1/me/sessions/{session_id}")
 COUNTS = collections.defaultdict(collections.Counter)
 # Of what fits a schema, these say that it does not.
 MALFORMED = {"bad-json", "content-type"}
@@ -66,18 +69,24 @@ def before_call(context, case, kwargs):
             case.path_parameters[name] = ids[name]
     if isinstance(case.body, (dict, list)):
         case.body = harmless(case.body, ids)
-    token = TOLD["token"]
-    if case.operation.label == "DELETE /v1/me/sessions/current":
-        token = requests.post(f"{case.operation.base_url}/v1/sessions", json=TOLD["sign_in"]).json()["token"]
+    token, label = TOLD["token"], case.operation.label
+    if label in SIGNS_OUT:
+        # Not from the session of all others.
+        signed_in = requests.post(f"{case.operation.base_url}/v1/sessions", json=TOLD["sign_in"]).json()
+        token = signed_in["token"]
+        if "session_id" in case.path_parameters:
+            case.path_parameters["session_id"] = signed_in["session_id"]
+    if label == "DELETE /v1/me/sessions":
+        case.query = {"keep_api_tokens": "true"}
     case.headers["Authorization"] = f"Bearer {token}"
     key = case.headers.get("Idempotency-Key")
     if key:
         case.headers["Idempotency-Key"] = (key + uuid.uuid4().hex)[:255]
     if "If-Match" in case.headers and CHANCE.random() < 0.75:
         case.headers["If-Match"] = "*"
-    # It is waited for, for two seconds.
-    if "Lethe-Min-Position" in case.headers and CHANCE.random() < 0.98:
-        case.headers["Lethe-Min-Position"] = "0"
+    # Nobody guesses one.
+    if "Lethe-Min-Position" in case.headers and POSITIONS and CHANCE.random() < 0.75:
+        case.headers["Lethe-Min-Position"] = POSITIONS[-1]
     if "cursor" in (case.query or {}) and CHANCE.random() < 0.75:
         del case.query["cursor"]
 
@@ -85,6 +94,8 @@ def before_call(context, case, kwargs):
 @schemathesis.hook
 def after_call(context, case, response):
     COUNTS[case.operation.label][str(response.status_code)] += 1
+    if case.operation.label not in SIGNS_OUT:
+        POSITIONS.extend(response.headers.get("lethe-position", []))
     if response.status_code == 201 and response.content:
         SHOWN.update(value for name, value in response.json().items() if name.endswith("_id"))
 
