@@ -178,6 +178,43 @@ pub(super) mod tests {
         assert!(refusals > 20, "{refusals}");
     }
 
+    /// The errors of the examples of an operation's refusals.
+    fn errors(operation: &Value) -> impl Iterator<Item = &Value> {
+        let responses = operation["responses"].as_object().unwrap().values();
+        let problems = responses.map(|it| &it["content"]["application/problem+json"]["examples"]);
+        let examples = problems.filter_map(Value::as_object).flat_map(|all| all.values());
+        examples.filter_map(|example| example["value"]["errors"].as_array()).flatten()
+    }
+
+    #[test]
+    fn what_is_refused_besides_is_a_field_a_parameter_or_a_header_that_there_is() {
+        let document = shown();
+        let items = document["paths"].as_object().unwrap().values();
+        let mut found = 0;
+        for operation in items.flat_map(|item| item.as_object().unwrap().values()) {
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+            let body = body.as_str().and_then(|at| document.pointer(at.trim_start_matches('#')));
+            let parameters = operation["parameters"].as_array();
+            let is_there = |kind: &str, name: &str| {
+                let all = parameters.into_iter().flatten();
+                all.into_iter().any(|it| it["in"] == kind && it["name"] == name)
+            };
+            for error in errors(operation) {
+                let fits = if let Some(at) = error["pointer"].as_str() {
+                    let field = |body: &Value| body["properties"][at.trim_start_matches('/')].clone();
+                    body.is_some_and(|body| at.is_empty() || field(body).is_object())
+                } else if let Some(name) = error["parameter"].as_str() {
+                    is_there("query", name)
+                } else {
+                    is_there("header", error["header"].as_str().unwrap())
+                };
+                assert!(fits, "{}: {error}", operation["operationId"]);
+                found += 1;
+            }
+        }
+        assert!(found > 30, "{found}");
+    }
+
     /// Proxies and clients drop it, or refuse to send it.
     #[test]
     fn no_delete_takes_a_body_but_the_former_one_of_a_workspace() {
