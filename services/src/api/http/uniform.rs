@@ -101,15 +101,11 @@ mod tests {
     /// Whether a schema, or a part of it, has the field.
     fn has_field(document: &Value, schema: &Value, name: &str) -> bool {
         if let Some(at) = schema["$ref"].as_str() {
-            return has_field(
-                document,
-                document.pointer(at.trim_start_matches('#')).unwrap(),
-                name,
-            );
+            let schema = document.pointer(at.trim_start_matches('#')).unwrap();
+            return has_field(document, schema, name);
         }
-        let parts = schema["allOf"].as_array().into_iter().flatten();
-        schema["properties"][name].is_object()
-            || parts.into_iter().any(|part| has_field(document, part, name))
+        let mut parts = schema["allOf"].as_array().into_iter().flatten();
+        schema["properties"][name].is_object() || parts.any(|part| has_field(document, part, name))
     }
 
     #[test]
