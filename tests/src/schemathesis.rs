@@ -16,12 +16,12 @@ const CHECKS: &str = "lethe_answers,status_code_conformance,content_type_conform
 /// How often each operation was answered with which status, by their names (`GET /v1/me`).
 pub type Counts = BTreeMap<String, BTreeMap<String, u32>>;
 
-/// Draws `cases` requests for each operation of the document, and follows its links. `told` is what `schema_hooks.py`
-/// is told.
+/// Draws `cases` requests for each operation of the document, and follows its links: with `positive` those that fit,
+/// with `negative` those that do not. `told` is what `schema_hooks.py` is told.
 ///
 /// # Panics
 /// An answer is not as the document says, with what Schemathesis prints of it.
-pub async fn schemathesis(node: &TestServer, cases: u32, mut told: Value) -> Counts {
+pub async fn schemathesis(node: &TestServer, mode: &str, cases: u32, mut told: Value) -> Counts {
     let folder = tempfile::tempdir().unwrap();
     let [file, counts] = ["told.json", "counts.json"].map(|name| folder.path().join(name));
     told["counts"] = json!(counts);
@@ -39,7 +39,7 @@ pub async fn schemathesis(node: &TestServer, cases: u32, mut told: Value) -> Cou
         .env("LETHE_SCHEMA_FILE", &file)
         .arg(own.join("bin/schemathesis"))
         .args(["run", &document, "--max-examples", &cases, "--checks", CHECKS])
-        .args(["--mode", "positive", "--phases", "examples,coverage,fuzzing,stateful"])
+        .args(["--mode", mode, "--phases", "examples,coverage,fuzzing,stateful"])
         .args(["--continue-on-failure", "--seed", "1", "--generation-database", "none"])
         .args(["--suppress-health-check", "all", "--request-timeout", "60"])
         .args(["--warnings", "off", "--no-color"])
