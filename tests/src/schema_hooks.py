@@ -1,4 +1,4 @@
-"""What Schemathesis is told about Lethe: who calls, which ids there are, and what is refused with a reason.
+"""What Schemathesis cannot know of Lethe: who calls, which ids there are, and what is refused with a reason.
 
 Its schemas have ids that nobody has, tags of no version and keys that were used before: nearly all requests would end
 there. LETHE_SCHEMA_FILE names one of JSON: `token`, `sign_in` (the body of one), `ids` (by their names in paths), `other`
@@ -16,11 +16,11 @@ import uuid
 import requests
 import schemathesis
 
-with open(os.environ["LETHE_SCHEMA_FILE"]) as told:
-    TOLD = json.load(told)
+with open(os.environ["LETHE_SCHEMA_FILE"]) as file:
+    SETTINGS = json.load(file)
 # The same requests each time, as far as they can be.
 CHANCE = random.Random(1)
-KNOWN = set(TOLD["ids"].values()) | set(TOLD["other"].values())
+KNOWN = set(SETTINGS["ids"].values()) | set(SETTINGS["other"].values())
 # Ids that answers have shown: a link leads to one of these.
 SHOWN = set()
 # Of what was written.
@@ -34,7 +34,7 @@ UNFIT = {"bad-body", "bad-query", "bad-header"}
 
 @atexit.register
 def write_counts():
-    with open(TOLD["counts"], "w") as counts:
+    with open(SETTINGS["counts"], "w") as counts:
         json.dump({name: dict(statuses) for name, statuses in COUNTS.items()}, counts)
 
 
@@ -42,7 +42,7 @@ def ids_of(operation):
     """What stands for the names of its path. What runs need is not changed, and what others need is not deleted."""
     method, names = operation.method.upper(), operation.path.split("/")
     changes = method in ("PUT", "PATCH") or names[-1] == "approve"
-    ids = TOLD["ids"] | (TOLD["other"] if changes else {})
+    ids = SETTINGS["ids"] | (SETTINGS["other"] if changes else {})
     if method == "DELETE" and names[-1] != "{workspace_id}":
         ids.pop(names[-1].strip("{}"), None)
     return ids
@@ -69,10 +69,10 @@ def before_call(context, case, kwargs):
             case.path_parameters[name] = ids[name]
     if isinstance(case.body, (dict, list)):
         case.body = harmless(case.body, ids)
-    token, label = TOLD["token"], case.operation.label
+    token, label = SETTINGS["token"], case.operation.label
     if label in SIGNS_OUT:
         # Not from the session of all others.
-        signed_in = requests.post(f"{case.operation.base_url}/v1/sessions", json=TOLD["sign_in"]).json()
+        signed_in = requests.post(f"{case.operation.base_url}/v1/sessions", json=SETTINGS["sign_in"]).json()
         token = signed_in["token"]
         if "session_id" in case.path_parameters:
             case.path_parameters["session_id"] = signed_in["session_id"]

@@ -17,15 +17,20 @@ const CHECKS: &str = "lethe_answers,status_code_conformance,content_type_conform
 pub type Counts = BTreeMap<String, BTreeMap<String, u32>>;
 
 /// Draws `cases` requests for each operation of the document, and follows its links: with `positive` those that fit,
-/// with `negative` those that do not. `told` is what `schema_hooks.py` is told.
+/// with `negative` those that do not. `settings` are those of `schema_hooks.py`.
 ///
 /// # Panics
 /// An answer is not as the document says, with what Schemathesis prints of it.
-pub async fn schemathesis(node: &TestServer, mode: &str, cases: u32, mut told: Value) -> Counts {
+pub async fn schemathesis(
+    node: &TestServer,
+    mode: &str,
+    cases: u32,
+    mut settings: Value,
+) -> Counts {
     let folder = tempfile::tempdir().unwrap();
-    let [file, counts] = ["told.json", "counts.json"].map(|name| folder.path().join(name));
-    told["counts"] = json!(counts);
-    std::fs::write(&file, told.to_string()).unwrap();
+    let [file, counts] = ["settings.json", "counts.json"].map(|name| folder.path().join(name));
+    settings["counts"] = json!(counts);
+    std::fs::write(&file, settings.to_string()).unwrap();
     let own = tools().join("schemathesis");
     let hooks = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
     let document = format!("{}/v1/openapi.json", node.api());

@@ -96,10 +96,10 @@ async fn draw(installation: &Installation, node: &TestServer, ada: &Tenant, all:
     let person = Person::named("ada");
     let sign_in = json!({ "email": person.email, "password": person.password, "kind": "client" });
     let token = ada.session.token();
-    let told = json!({ "token": token, "sign_in": sign_in, "ids": ids, "other": ada.siblings });
+    let settings = json!({ "token": token, "sign_in": sign_in, "ids": ids, "other": ada.siblings });
     let cases = if long() { 200 } else { 10 };
-    schemathesis(node, "negative", cases, told.clone()).await;
-    let counts = schemathesis(node, "positive", cases, told).await;
+    schemathesis(node, "negative", cases, settings.clone()).await;
+    let counts = schemathesis(node, "positive", cases, settings).await;
     let mut few = vec![];
     for operation in all {
         let statuses = counts.get(&operation.name()).cloned().unwrap_or_default();
