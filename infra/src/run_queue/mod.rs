@@ -46,9 +46,8 @@ const LAUNCH: &str = "update working.run_tasks set launched = true \
 const BEGIN: &str = include_str!("begin.sql");
 const LOSE: &str = include_str!("lose.sql");
 const LOSE_ALL: &str = include_str!("lose_all.sql");
-const LOSE_RUN: &str = "update working.run_tasks \
-    set state = 'lost', launched = true, fence = fence + 1, node = null, lease_until = null, next_at = null, \
-      lost_at = clock_timestamp() \
+const LOSE_RUN: &str = "update working.run_tasks set state = 'lost', launched = true, \
+    fence = fence + 1, node = null, lease_until = null, next_at = null, lost_at = clock_timestamp() \
     where run_id = $1 and state in ('queued', 'paused', 'running')";
 const LEAVE: &str = include_str!("leave.sql");
 const DELETE_EARLIER: &str = "delete from working.run_tasks \

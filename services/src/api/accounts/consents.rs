@@ -55,7 +55,7 @@ pub struct ConsentTo {
 /// Every purpose that rests on consent, and whether it has been given.
 #[utoipa::path(
     get, path = "/v1/me/consents", tag = "consents",
-    params(("Lethe-Min-Position" = Option<String>, Header)),
+    params(MinPosition),
     responses((status = 200, body = Consents)),
 )]
 async fn list(
@@ -98,7 +98,7 @@ impl FromFields for GiveConsentRequest {
 /// Gives consent.
 #[utoipa::path(
     put, path = "/v1/me/consents/{purpose}", tag = "consents", request_body = GiveConsentRequest,
-    params(("purpose" = String, Path), ("If-Match" = Option<String>, Header)),
+    params(("purpose" = String, Path), IfMatch),
     responses((status = 200, body = ConsentTo,
         headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
@@ -137,7 +137,7 @@ async fn give(
 /// Withdraws consent.
 #[utoipa::path(
     delete, path = "/v1/me/consents/{purpose}", tag = "consents",
-    params(("purpose" = String, Path), ("If-Match" = Option<String>, Header)),
+    params(("purpose" = String, Path), IfMatch),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn withdraw(

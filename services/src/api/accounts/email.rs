@@ -38,6 +38,7 @@ pub fn routes(routes: &mut Routes) {
             ProblemKind::PasswordWrong,
             ProblemKind::Refused,
         ])
+        .refuses_values(&[("/email", "this could be taken for another one, or is the current one")])
         .add(__path_confirm, confirm)
         .refuses(&[
             ProblemKind::ErasureRequested,
@@ -71,7 +72,7 @@ impl FromFields for ChangeEmailRequest {
 /// that one has, such as in its case, changes at once.
 #[utoipa::path(
     put, path = "/v1/me/email", tag = "accounts", request_body = ChangeEmailRequest,
-    params(("If-Match" = String, Header)),
+    params(MustMatch),
     responses((status = 202, body = EmailChangeView,
             headers(("ETag" = String), ("Lethe-Position" = String))),
         (status = 200, description = "The spelling has changed", body = Me,

@@ -42,7 +42,7 @@ pub struct EmailChangeView {
 /// The change of address that waits for its link to be followed.
 #[utoipa::path(
     get, path = "/v1/me/email-change", tag = "accounts",
-    params(("Lethe-Min-Position" = Option<String>, Header)),
+    params(MinPosition),
     responses((status = 200, body = EmailChangeView, headers(("ETag" = String)))),
 )]
 async fn show(
@@ -73,7 +73,7 @@ pub(super) async fn waiting(api: &Api, row: &Row) -> Result<EmailChangeView, Pro
 /// Cancels the change: its link no longer works. Needs no password, since it takes nothing away.
 #[utoipa::path(
     delete, path = "/v1/me/email-change", tag = "accounts",
-    params(("If-Match" = Option<String>, Header)),
+    params(IfMatch),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn cancel(

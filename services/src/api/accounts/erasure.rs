@@ -19,6 +19,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::auth::step_up::{live_account, step_up};
 use crate::api::http::answer::{done, written};
+use crate::api::http::answers::Unfit;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, flag, number, secret};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -31,6 +32,10 @@ use crate::operations::request_erasure::{
     self, RequestErasureError, RequestedErasure, grace, hash_code,
 };
 
+/// What a request for an erasure is refused for.
+pub const GRACE: Unfit =
+    ("/grace_days", "this is more than the settings allow, or less than is needed");
+
 pub fn routes(routes: &mut Routes) {
     routes
         .add(__path_request, request)
@@ -40,6 +45,7 @@ pub fn routes(routes: &mut Routes) {
             ProblemKind::ErasureRequested,
             ProblemKind::Refused,
         ])
+        .refuses_values(&[GRACE])
         .add(__path_show, show)
         .refuses(&[ProblemKind::NotFound])
         .add(__path_cancel, cancel)
@@ -197,7 +203,7 @@ async fn show(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem
 /// Cancels the request.
 #[utoipa::path(
     delete, path = "/v1/me/erasure", tag = "erasure",
-    params(("If-Match" = Option<String>, Header)),
+    params(IfMatch),
     responses((status = 204)),
 )]
 async fn cancel(

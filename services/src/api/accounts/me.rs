@@ -34,7 +34,8 @@ pub fn routes(routes: &mut Routes) {
         .add(__path_show, show)
         .refuses(&[ProblemKind::NotFound])
         .add(__path_rectify, rectify)
-        .refuses(&[ProblemKind::ErasureRequested]);
+        .refuses(&[ProblemKind::ErasureRequested])
+        .refuses_values(&[("", "nothing is put right"), ("/username", schemas::LOOKS_ALIKE)]);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -60,7 +61,7 @@ pub struct Me {
 /// One's own account.
 #[utoipa::path(
     get, path = "/v1/me", tag = "accounts",
-    params(("Lethe-Min-Position" = Option<String>, Header)),
+    params(MinPosition),
     responses((status = 200, body = Me, headers(("ETag" = String)))),
 )]
 async fn show(
@@ -165,7 +166,7 @@ impl FromFields for RectifyRequest {
 /// Corrects the name or the username; null removes the username.
 #[utoipa::path(
     patch, path = "/v1/me", tag = "accounts", request_body = RectifyRequest,
-    params(("If-Match" = String, Header)),
+    params(MustMatch),
     responses((status = 200, body = Me, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn rectify(

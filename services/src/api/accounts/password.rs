@@ -33,9 +33,11 @@ pub fn routes(routes: &mut Routes) {
     routes
         .add(__path_change, change)
         .refuses(&[ProblemKind::PasswordWrong, ProblemKind::ErasureRequested])
+        .refuses_values(&[("/new", schemas::WELL_KNOWN)])
         .add(__path_request_reset, request_reset)
         .add(__path_reset, reset)
-        .refuses(&[ProblemKind::LinkInvalid, ProblemKind::LinkGone]);
+        .refuses(&[ProblemKind::LinkInvalid, ProblemKind::LinkGone])
+        .refuses_values(&[("/password", schemas::WELL_KNOWN)]);
 }
 
 #[derive(ToSchema)]
@@ -65,7 +67,7 @@ impl FromFields for ChangePasswordRequest {
 /// that waits ends with it.
 #[utoipa::path(
     put, path = "/v1/me/password", tag = "accounts", request_body = ChangePasswordRequest,
-    params(("If-Match" = String, Header)),
+    params(MustMatch),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String))),
         (status = 200, description = "The tokens that stay", body = OwnTokens,
             headers(("ETag" = String), ("Lethe-Position" = String)))),

@@ -28,6 +28,11 @@ pub fn routes(routes: &mut Routes) {
     routes
         .add(__path_register, register)
         .refuses(&[ProblemKind::AddressTaken])
+        .refuses_values(&[
+            ("/email", schemas::LOOKS_ALIKE),
+            ("/username", schemas::LOOKS_ALIKE),
+            ("/password", schemas::WELL_KNOWN),
+        ])
         .add(__path_verify, verify)
         .refuses(&[
             ProblemKind::AlreadyDone,

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::api::ApiData;
 use crate::api::audit::event::AuditEvent;
-use crate::api::audit::filter::Filter;
+use crate::api::audit::filter::{Filter, UNFIT};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::operator::{Audit, Operator};
 use crate::api::auth::readmission::Readmission;
@@ -32,7 +32,7 @@ use crate::api::http::routes::Routes;
 const PAGE: i64 = 500;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_export, export);
+    routes.add(__path_export, export).refuses_values(&UNFIT);
 }
 
 impl FromFields for Filter {

@@ -9,7 +9,8 @@ use utoipa::IntoParams;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use uuid::Uuid;
 
-use crate::api::http::fields::{Fields, digits, parsed, text, times};
+use crate::api::http::answers::Unfit;
+use crate::api::http::fields::{Fields, RUNS_BACKWARDS, digits, parsed, text, times};
 use crate::api::http::listing::{ListFilter, Order};
 
 /// Absent filters let everything through.
@@ -36,6 +37,10 @@ pub struct Filter {
     #[param(minimum = 0, maximum = 9_223_372_036_854_775_807i64)]
     pub before: Option<i64>,
 }
+
+/// What is refused though the schemas of the parameters admit it.
+pub(super) const UNFIT: [Unfit; 2] =
+    [RUNS_BACKWARDS, ("before", "this must be greater than `after`")];
 
 impl ListFilter for Filter {
     const ORDERS: &'static [Order] = &[Order::Oldest, Order::Newest];

@@ -6,7 +6,7 @@ use infra::postgres::{PgError, TimeOrder};
 use projections::audit_trail::{AuditTrail, page};
 
 use crate::api::audit::event::AuditEvent;
-use crate::api::audit::filter::Filter;
+use crate::api::audit::filter::{Filter, UNFIT};
 use crate::api::auth::operator::{Audit, Operator};
 use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
@@ -17,7 +17,7 @@ use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_list, list);
+    routes.add(__path_list, list).refuses_values(&UNFIT);
 }
 
 type TrailListing = Listing<Filter>;
@@ -26,7 +26,7 @@ type TrailListing = Listing<Filter>;
 #[utoipa::path(
     get, path = "/v1/audit-events", tag = "audit",
     params(TrailListing,
-        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+        MinPosition),
     responses((status = 200, body = Page<AuditEvent>)),
 )]
 async fn list(

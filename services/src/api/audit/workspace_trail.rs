@@ -16,14 +16,16 @@ use crate::api::audit::filter::{event_type, event_types};
 use crate::api::auth::member::Member;
 use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
-use crate::api::http::fields::{Fields, parsed, text, times};
+use crate::api::http::fields::{Fields, RUNS_BACKWARDS, parsed, text, times};
 use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add_action(WorkspaceAction::ReadTrail, __path_list, list);
+    routes
+        .add_action(WorkspaceAction::ReadTrail, __path_list, list)
+        .refuses_values(&[RUNS_BACKWARDS]);
 }
 
 /// Absent filters let everything through.
@@ -102,7 +104,7 @@ impl<'a> WorkspaceEvent<'a> {
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/audit-events", tag = "audit",
     params(("workspace_id" = Uuid, Path), TrailListing,
-        ("Lethe-Min-Position" = Option<String>, Header)),
+        MinPosition),
     responses((status = 200, body = Page<WorkspaceEvent>)),
 )]
 async fn list(

@@ -88,7 +88,7 @@ pub struct SessionView {
 #[utoipa::path(
     get, path = "/v1/me/sessions", tag = "sessions",
     params(SessionListing,
-        ("Lethe-Min-Position" = Option<String>, Header)),
+        MinPosition),
     responses((status = 200, body = Page<SessionView>)),
 )]
 async fn list(

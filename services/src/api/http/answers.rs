@@ -8,10 +8,14 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{RefOr, Response};
 
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 
 /// What a test looks for in the log of a node.
 const NOT_DOCUMENTED: &str = "an answer that the document does not have";
+
+/// What is refused though the schema admits it, and why: a JSON pointer into the body, which may be empty for all of
+/// it, the name of a parameter of the query, or that of a header, which begins with a capital letter.
+pub type Unfit = (&'static str, &'static str);
 
 /// How the operations of a path may answer, by method. It stands with the resource.
 #[derive(Default)]
@@ -22,13 +26,14 @@ pub struct Documented {
     /// Of the answers that are no problem.
     statuses: Vec<u16>,
     refusals: Vec<ProblemKind>,
+    unfit: Vec<Unfit>,
 }
 
 impl Documented {
     pub fn new(operation: &Operation, refusals: &[ProblemKind]) -> Self {
         let statuses = operation.responses.responses.keys();
         let statuses = statuses.filter_map(|status| status.parse().ok()).collect();
-        let mut documented = Self { statuses, refusals: vec![] };
+        let mut documented = Self { statuses, ..Self::default() };
         documented.extend(refusals);
         documented
     }
@@ -39,7 +44,12 @@ impl Documented {
         self.refusals.dedup();
     }
 
-    /// Puts every refusal into the operation: a response for each status, with the types that it may have.
+    pub fn refuse_values(&mut self, unfit: &[Unfit]) {
+        self.unfit.extend(unfit);
+    }
+
+    /// Puts every refusal into the operation: a response for each status, with the types that it may have, and an
+    /// example of each type and of whatever is refused though the schema admits it.
     pub fn describe(&self, operation: &mut Operation) {
         for kinds in self.refusals.chunk_by(|a, b| a.status() == b.status()) {
             let Some(status) = kinds.first().map(|kind| kind.status().as_u16()) else { continue };
@@ -47,7 +57,7 @@ impl Documented {
             if self.statuses.contains(&status) {
                 continue;
             }
-            if let Ok(response) = serde_json::from_value::<Response>(response(kinds)) {
+            if let Ok(response) = serde_json::from_value::<Response>(response(kinds, &self.unfit)) {
                 let responses = &mut operation.responses.responses;
                 responses.insert(status.to_string(), RefOr::T(response));
             }
@@ -66,17 +76,42 @@ fn address(kind: ProblemKind) -> String {
     format!("/problems/{}", kind.slug())
 }
 
+/// What names such a value, and where it is.
+fn place(at: &str) -> (ProblemKind, At) {
+    if at.is_empty() || at.starts_with('/') {
+        (ProblemKind::BadBody, At::Pointer(at.to_owned()))
+    } else if at.starts_with(char::is_uppercase) {
+        (ProblemKind::BadHeader, At::Header(at.to_owned()))
+    } else {
+        (ProblemKind::BadQuery, At::Parameter(at.to_owned()))
+    }
+}
+
+/// An example of a refusal by its name.
+fn example(name: String, problem: &Problem) -> (String, Value) {
+    let value = serde_json::to_value(problem.view()).unwrap_or_default();
+    (name, json!({ "value": value }))
+}
+
+/// One example of the kind, and one of each such value that it names.
+fn examples(kind: ProblemKind, unfit: &[Unfit]) -> Vec<(String, Value)> {
+    let mut all = vec![example(kind.slug().to_owned(), &Problem::of(kind))];
+    for (at, why) in unfit {
+        let (of, place) = place(at);
+        if of == kind {
+            let problem = Problem::invalid(kind, vec![FieldError::new(place, *why)]);
+            all.push(example(format!("{} {at}", kind.slug()), &problem));
+        }
+    }
+    all
+}
+
 /// The response of a status, of which there is at least one kind.
-fn response(kinds: &[ProblemKind]) -> Value {
+fn response(kinds: &[ProblemKind], unfit: &[Unfit]) -> Value {
     let titles: Vec<&str> = kinds.iter().map(|kind| kind.title()).collect();
     let types: Vec<String> = kinds.iter().map(|kind| address(*kind)).collect();
-    let example = |kind: &ProblemKind| {
-        let (title, status, detail) = (kind.title(), kind.status().as_u16(), kind.help());
-        let value =
-            json!({ "type": address(*kind), "title": title, "status": status, "detail": detail });
-        (kind.slug().to_owned(), json!({ "value": value }))
-    };
-    let examples: Map<String, Value> = kinds.iter().map(example).collect();
+    let examples: Map<String, Value> =
+        kinds.iter().flat_map(|kind| examples(*kind, unfit)).collect();
     let narrowed = json!({ "type": "object", "properties": { "type": {
         "type": "string", "enum": types
     } } });
@@ -139,5 +174,32 @@ mod tests {
         assert!(documented.has(StatusCode::CONFLICT, Some(ProblemKind::SeatNeeded)));
         assert!(!documented.has(StatusCode::CONFLICT, Some(ProblemKind::Refused)));
         assert!(!documented.has(StatusCode::CONFLICT, None));
+    }
+
+    #[test]
+    fn a_value_that_the_schema_admits_and_that_is_refused_is_documented_by_an_example() {
+        let kinds = [ProblemKind::BadBody, ProblemKind::BadHeader, ProblemKind::BadQuery];
+        let mut documented = Documented::new(&Operation::new(), &kinds);
+        documented.refuse_values(&[
+            ("/expires_at", "it is over"),
+            ("to", "it is not later"),
+            ("Range", "it is none"),
+        ]);
+        let mut operation = Operation::new();
+        documented.describe(&mut operation);
+
+        let document = serde_json::to_value(&operation).unwrap();
+        let example = |status: u16, name: &str| {
+            let all = format!("/responses/{status}/content/application~1problem+json/examples");
+            document.pointer(&all).unwrap()[name]["value"].clone()
+        };
+        let errors = json!([{ "pointer": "/expires_at", "detail": "it is over" }]);
+        assert_eq!(example(422, "bad-body /expires_at")["errors"], errors, "{document}");
+        let errors = json!([{ "parameter": "to", "detail": "it is not later" }]);
+        assert_eq!(example(400, "bad-query to")["errors"], errors, "{document}");
+        let errors = json!([{ "header": "Range", "detail": "it is none" }]);
+        assert_eq!(example(400, "bad-header Range")["errors"], errors, "{document}");
+        assert_eq!(example(400, "bad-query")["type"], "/problems/bad-query");
+        assert_eq!(example(400, "bad-query /expires_at"), Value::Null);
     }
 }

@@ -13,9 +13,10 @@ use crate::api::auth::member::Member;
 use crate::api::auth::operator::{Admin, NeededScope, Operator};
 use crate::api::auth::path_resources::{PathAggregate, PathId};
 use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::answers::Unfit;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::fields::FromFields;
-use crate::api::http::position::MinPosition;
+use crate::api::http::position::{self, MinPosition};
 use crate::api::http::precondition::{IfMatch, MustMatch};
 use crate::api::http::problem::ProblemKind;
 use crate::api::operators::change::WorkspaceChange;
@@ -61,6 +62,8 @@ pub trait Argument {
     const REFUSES: &'static [ProblemKind] = &[];
     /// Of a request that changes something only.
     const REFUSES_WRITES: &'static [ProblemKind] = &[];
+    /// What it refuses though its schema admits it.
+    const UNFIT: &'static [Unfit] = &[];
 }
 
 impl Argument for ApiData {}
@@ -128,6 +131,7 @@ impl<F: FromFields> Argument for Query<F> {
 impl Argument for MinPosition {
     const REFUSES: &'static [ProblemKind] =
         &[ProblemKind::BadHeader, ProblemKind::NotYet, ProblemKind::PositionExpired];
+    const UNFIT: &'static [Unfit] = &[position::UNFIT];
 }
 
 impl Argument for IfMatch {
@@ -169,6 +173,9 @@ pub trait Arguments {
     fn callers() -> Option<Callers>;
 
     fn refuses(method: &Method) -> Vec<ProblemKind>;
+
+    /// What is refused though the schemas admit it.
+    fn unfit() -> Vec<Unfit>;
 }
 
 macro_rules! arguments {
@@ -185,6 +192,11 @@ macro_rules! arguments {
                 let own = all.iter().flat_map(|(reads, _)| reads.iter().copied());
                 let of_writes = all.iter().filter(|_| writes).flat_map(|(_, writes)| *writes);
                 own.chain(of_writes.copied()).collect()
+            }
+
+            fn unfit() -> Vec<Unfit> {
+                let all: [&[Unfit]; _] = [&[], $($argument::UNFIT),*];
+                all.concat()
             }
         }
     };

@@ -8,6 +8,7 @@ use infra::credentials::Password;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::api::http::answers::Unfit;
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 
 /// Of bodies with commands and secrets: as JSON a byte takes up to six.
@@ -233,9 +234,13 @@ pub fn text<T, E: Display>(
     }
 }
 
-/// A whole number between the two.
+/// A whole number between the two, as a schema has it: `2.0` is one (JSON Schema Validation, 6.1.1).
 pub fn number(least: i64, most: i64) -> impl FnOnce(&Value) -> Result<i64, String> {
-    move |value| within(value.as_i64(), least, most)
+    move |value| within(value.as_i64().or_else(|| whole(value.as_f64()?)), least, most)
+}
+
+fn whole(number: f64) -> Option<i64> {
+    if number.fract() == 0.0 { format!("{number:.0}").parse().ok() } else { None }
 }
 
 /// Yes or no.
@@ -278,6 +283,9 @@ pub fn time(value: &Value) -> Result<DateTime<Utc>, String> {
     time.filter(|time| (1..=9999).contains(&time.year())).ok_or_else(|| FORM.to_owned())
 }
 
+/// How [`times`] that run backwards are refused.
+pub const RUNS_BACKWARDS: Unfit = ("to", "this must be later than `from`");
+
 type Times = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
 /// `from` and `to`: no range runs backwards.
@@ -286,7 +294,8 @@ pub fn times(fields: &mut Fields) -> Option<Times> {
     let to = fields.optional("to", time);
     let (from, to) = (from?, to?);
     if from.zip(to).is_some_and(|(from, to)| to <= from) {
-        return fields.refuse("to", "this must be later than `from`");
+        let (name, why) = RUNS_BACKWARDS;
+        return fields.refuse(name, why);
     }
     Some((from, to))
 }

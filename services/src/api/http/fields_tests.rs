@@ -130,3 +130,14 @@ proptest! {
         let _ = Fields::query::<Pair>(&query);
     }
 }
+
+#[test]
+fn a_whole_number_may_be_written_with_a_point() {
+    let read = |value: &str| number(0, 5)(&serde_json::from_str(value).unwrap());
+    for (value, whole) in [("2", 2), ("2.0", 2), ("20e-1", 2), ("-0.0", 0)] {
+        assert_eq!(read(value), Ok(whole), "{value}");
+    }
+    for other in ["2.5", "6.0", "1e300", "18446744073709551615", "\"2\"", "true"] {
+        assert!(read(other).is_err(), "{other}");
+    }
+}

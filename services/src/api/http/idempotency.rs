@@ -7,12 +7,13 @@ use actix_web::{HttpMessage, HttpRequest};
 use domain::{ActorId, CommandId};
 use infra::ids;
 use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::{Object, Required};
 
 use crate::api::http::problem::Problem;
 use crate::api::http::rate_limits::network;
+use crate::api::http::schemas;
 
 const HEADER: &str = "Idempotency-Key";
 const LENGTH_MAX: usize = 255;
@@ -121,22 +122,12 @@ fn parameter(required: Required) -> Parameter {
     let description = "Sent again with the same key, the request is answered as before, and nothing \
         is done twice. While the first is being served, it waits for some seconds; after that it is refused \
         (`in-flight`).";
-    ParameterBuilder::new()
-        .name(HEADER)
-        .parameter_in(ParameterIn::Header)
-        .required(required)
-        .description(Some(description))
-        .schema(Some(schema()))
-        .build()
-}
-
-fn schema() -> Object {
-    ObjectBuilder::new()
+    let schema = ObjectBuilder::new()
         .schema_type(Type::String)
         .min_length(Some(1))
         .max_length(Some(LENGTH_MAX))
-        .pattern(Some("^[!-~]+$"))
-        .build()
+        .pattern(Some("^[!-~]+$"));
+    schemas::header(HEADER, required, description, schema)
 }
 
 /// The key of a form on one of our pages: it is drawn for each, so that a form that is sent twice is one

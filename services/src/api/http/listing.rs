@@ -27,6 +27,8 @@ const LIMIT_MAX: i64 = 200;
 const AT_ONCE: usize = 16;
 /// Names are sealed, so a list is sorted by them once all are opened.
 pub const SORTED_BY_NAME_MAX: i64 = 1000;
+/// How a list is refused that would have more of them opened.
+pub const TOO_MANY_NAMES: &str = "there are too many names here: leave it out";
 
 /// In which order a list comes. Things of the same place come in the order of their ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -221,8 +223,7 @@ pub fn few_enough<T>(rows: Vec<T>, parameter: &str) -> Result<Vec<T>, Problem> {
     if i64::try_from(rows.len()).is_ok_and(|rows| rows <= SORTED_BY_NAME_MAX) {
         return Ok(rows);
     }
-    let why = format!("there are more than {SORTED_BY_NAME_MAX} names here: leave it out");
-    let error = FieldError::new(At::Parameter(parameter.to_owned()), why);
+    let error = FieldError::new(At::Parameter(parameter.to_owned()), TOO_MANY_NAMES);
     Err(Problem::invalid(ProblemKind::BadQuery, vec![error]))
 }
 

@@ -27,6 +27,7 @@ pub mod rate_limits;
 pub mod refusal;
 pub mod routes;
 pub mod schemas;
+pub mod uniform;
 
 #[cfg(test)]
 mod fields_tests;

@@ -13,6 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::api::auth::signed_in::COOKIE;
 use crate::api::http::problem::ProblemView;
+use crate::api::http::uniform::completed;
 
 const ADDRESS: &str = "/v1/openapi.json";
 const PROBLEM: &str = "Problem";
@@ -22,7 +23,9 @@ pub fn document() -> OpenApi {
     let info =
         InfoBuilder::new().title("Lethe").version(env!("CARGO_PKG_VERSION")).description(Some(
             "Remembers every action and can forget any person. Refusals are problem+json \
-             (RFC 9457); their types are listed at /problems. A write whose thing cannot be read behind it \
+             (RFC 9457); their types are listed at /problems. What is refused though a schema admits it has an \
+             example of its own in the response; besides, a text has no more bytes in UTF-8 than `maxLength` says \
+             characters. A write whose thing cannot be read behind it \
              is answered without a body: `Location` and `ETag` say what is known.",
         ));
     let mut components = Components::new();
@@ -49,8 +52,8 @@ pub fn document() -> OpenApi {
     OpenApiBuilder::new().info(info.build()).components(Some(components)).build()
 }
 
-/// A field that a body does not have is refused: its schema says so.
-fn close_bodies(document: &mut OpenApi) {
+/// A field that a body does not have is refused: its schema says so. These are the references to such schemas.
+fn close_bodies(document: &mut OpenApi) -> BTreeSet<String> {
     // A step stands within the body of a deployment.
     let mut bodies = BTreeSet::from([Ref::from_schema_name("DeploymentStep").ref_location]);
     for item in document.paths.paths.values() {
@@ -59,7 +62,7 @@ fn close_bodies(document: &mut OpenApi) {
             bodies.extend(body.content.values().filter_map(schema_of));
         }
     }
-    let Some(components) = &mut document.components else { return };
+    let components = document.components.get_or_insert_default();
     for (name, schema) in &mut components.schemas {
         if bodies.contains(&Ref::from_schema_name(name).ref_location)
             && let RefOr::T(Schema::Object(object)) = schema
@@ -67,6 +70,7 @@ fn close_bodies(document: &mut OpenApi) {
             object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
         }
     }
+    bodies
 }
 
 /// Where the schema of a content stands.
@@ -80,8 +84,9 @@ fn schema_of(content: &RefOr<Content>) -> Option<String> {
 
 /// Serves the document, and at /docs a page for it that loads nothing from elsewhere.
 pub fn serve(mut document: OpenApi, config: &mut web::ServiceConfig) {
-    close_bodies(&mut document);
-    let json = web::Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
+    let bodies = close_bodies(&mut document);
+    let shown = completed(&document, &bodies);
+    let json = web::Bytes::from(serde_json::to_vec(&shown).unwrap_or_default());
     let answer = move || {
         let json = json.clone();
         async move { HttpResponse::Ok().content_type("application/json").body(json) }
@@ -171,6 +176,44 @@ pub(super) mod tests {
             }
         }
         assert!(refusals > 20, "{refusals}");
+    }
+
+    /// The errors of the examples of an operation's refusals.
+    fn errors(operation: &Value) -> impl Iterator<Item = &Value> {
+        let responses = operation["responses"].as_object().unwrap().values();
+        let problems = responses.map(|it| &it["content"]["application/problem+json"]["examples"]);
+        let examples = problems.filter_map(Value::as_object).flat_map(|all| all.values());
+        examples.filter_map(|example| example["value"]["errors"].as_array()).flatten()
+    }
+
+    #[test]
+    fn what_is_refused_besides_is_a_field_a_parameter_or_a_header_that_there_is() {
+        let document = shown();
+        let items = document["paths"].as_object().unwrap().values();
+        let mut found = 0;
+        for operation in items.flat_map(|item| item.as_object().unwrap().values()) {
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+            let body = body.as_str().and_then(|at| document.pointer(at.trim_start_matches('#')));
+            let parameters = operation["parameters"].as_array();
+            let is_there = |kind: &str, name: &str| {
+                let mut all = parameters.into_iter().flatten();
+                all.any(|it| it["in"] == kind && it["name"] == name)
+            };
+            for error in errors(operation) {
+                let fits = if let Some(at) = error["pointer"].as_str() {
+                    let name = at.trim_start_matches('/');
+                    let has = |body: &Value| name.is_empty() || !body["properties"][name].is_null();
+                    body.is_some_and(has)
+                } else if let Some(name) = error["parameter"].as_str() {
+                    is_there("query", name)
+                } else {
+                    is_there("header", error["header"].as_str().unwrap())
+                };
+                assert!(fits, "{}: {error}", operation["operationId"]);
+                found += 1;
+            }
+        }
+        assert!(found > 30, "{found}");
     }
 
     /// Proxies and clients drop it, or refuse to send it.

@@ -11,13 +11,25 @@ use domain::TenantId;
 use infra::keyring::PositionTokens;
 use infra::log::Projection;
 use infra::postgres::PgError;
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use crate::api::Api;
 use crate::api::http::answer::if_read;
+use crate::api::http::answers::Unfit;
 use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::schemas;
 
 const SHOWN: &str = "lethe-position";
 const AWAITED: &str = "Lethe-Min-Position";
+/// A list of positions, as a schema says it.
+const POSITIONS: &str = "^[A-Za-z0-9_-]+(?:, ?[A-Za-z0-9_-]+)*$";
+const NO_POSITIONS: &str =
+    "this must be a Lethe-Position that you were given, or several with commas between them";
+/// What is refused though the schema admits it.
+pub const UNFIT: Unfit = (AWAITED, NO_POSITIONS);
 const WAIT: Duration = Duration::from_secs(2);
 
 /// Whom positions are shown to. It stands with the request as soon as its caller is known.
@@ -100,6 +112,16 @@ async fn shown_to(api: &Api, holder: Option<PositionHolder>, text: &str) -> Resu
     position.ok_or_else(|| refused(holder))
 }
 
+impl IntoParams for MinPosition {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let description = "`Lethe-Position` of a write that must be seen, or of several: it is waited for, 2 seconds \
+            at most. An operator's is a number.";
+        let schema = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+        let schema = schema.max_length(Some(1024)).pattern(Some(POSITIONS));
+        vec![schemas::header(AWAITED, Required::False, description, schema)]
+    }
+}
+
 fn number(text: &str) -> Option<i64> {
     text.parse().ok().filter(|position| *position >= 0)
 }
@@ -107,9 +129,7 @@ fn number(text: &str) -> Option<i64> {
 fn refused(holder: Option<PositionHolder>) -> Problem {
     let detail = match holder {
         Some(PositionHolder::Operator) => "this must be a position, a whole number, or several",
-        Some(PositionHolder::Caller(_)) | None => {
-            "this must be a Lethe-Position that you were given, or several with commas between them"
-        }
+        Some(PositionHolder::Caller(_)) | None => NO_POSITIONS,
     };
     Problem::header(AWAITED, detail)
 }

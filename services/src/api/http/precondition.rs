@@ -4,9 +4,17 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 use infra::event_store::{ExecuteError, Step};
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use crate::api::auth::path_resources::PathAggregate;
 use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::schemas;
+
+/// A list of tags, or `*`, as a schema says it.
+const TAGS: &str = r#"^(?:\*|(?:W/)?"[!#-~]*"(?:, ?(?:W/)?"[!#-~]*")*)$"#;
 
 pub fn etag(version: i64) -> String {
     format!("\"{version}\"")
@@ -139,6 +147,26 @@ fn next_tag(list: &str) -> Option<(&str, &str)> {
 /// If-Match where a change of an aggregate cannot do without.
 pub struct MustMatch(pub IfMatch);
 
+/// The header, where a request may do without.
+impl IntoParams for IfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![parameter(Required::False)]
+    }
+}
+
+impl IntoParams for MustMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![parameter(Required::True)]
+    }
+}
+
+fn parameter(required: Required) -> Parameter {
+    let description = "The `ETag` that was last read, or several, or `*` for any.";
+    let schema = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+    let schema = schema.max_length(Some(1024)).pattern(Some(TAGS));
+    schemas::header("If-Match", required, description, schema)
+}
+
 impl FromRequest for IfMatch {
     type Error = Problem;
     type Future = std::future::Ready<Result<Self, Problem>>;
@@ -181,6 +209,17 @@ mod tests {
     }
 
     #[test]
+    fn what_the_schema_admits_is_read() {
+        let schema = regex::Regex::new(TAGS).unwrap();
+        for good in ["*", "\"7\"", "W/\"7\"", "\"6\", \"7\",W/\"8\"", "\"\"", "\"a,b\""] {
+            assert!(schema.is_match(good) && IfMatch::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "7", "\"7", "\"7\" \"8\"", "\"7\",", "\"7\", *", "w/\"7\""] {
+            assert!(!schema.is_match(bad) && IfMatch::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn of_a_list_one_tag_has_to_match() {
         let list = IfMatch::parse("W/\"6\", \"7\" ,\"8\", \"a, b\"").unwrap();
         assert_eq!(list, IfMatch::OneOf(vec![7, 8]));
@@ -195,9 +234,6 @@ mod tests {
             let read = IfMatch::parse(never).unwrap();
             assert_eq!(read, IfMatch::OneOf(vec![]), "{never}");
             assert!(read.check(7).is_err() && read.versions().is_err(), "{never}");
-        }
-        for bad in ["", "7", "\"7", "\"7\" \"8\"", "\"7\",", "\"7\", *", "w/\"7\""] {
-            assert!(IfMatch::parse(bad).is_err(), "{bad}");
         }
     }
 

@@ -139,6 +139,19 @@ impl Problem {
         status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS
     }
 
+    /// The body of the answer.
+    pub fn view(&self) -> ProblemView<'_> {
+        let Inner { kind, detail, errors, members, .. } = &*self.0;
+        ProblemView {
+            r#type: format!("/problems/{}", kind.slug()),
+            title: kind.title(),
+            status: kind.status().as_u16(),
+            detail,
+            errors,
+            members,
+        }
+    }
+
     /// A failure that the client did not cause. Its reason is logged, and not sent to the client.
     pub fn unavailable(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = %chain(error), "a request could not be served");
@@ -177,7 +190,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let Inner { kind, detail, errors, members, headers } = &*self.0;
+        let Inner { kind, headers, .. } = &*self.0;
         let mut answer = HttpResponse::build(kind.status());
         for (name, value) in headers {
             answer.append_header((name.clone(), value.clone()));
@@ -189,15 +202,7 @@ impl ResponseError for Problem {
             answer.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
         answer.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        let view = ProblemView {
-            r#type: format!("/problems/{}", kind.slug()),
-            title: kind.title(),
-            status: kind.status().as_u16(),
-            detail,
-            errors,
-            members,
-        };
-        answer.body(serde_json::to_vec(&view).unwrap_or_default())
+        answer.body(serde_json::to_vec(&self.view()).unwrap_or_default())
     }
 }
 

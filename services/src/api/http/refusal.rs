@@ -18,7 +18,7 @@ use infra::postgres::PgError;
 use infra::run_log::RunLogError;
 
 use crate::api::http::precondition::stale;
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::operations::email_addresses::AddressError;
 use crate::unseal::UnknownField;
 
@@ -70,7 +70,8 @@ impl From<AccountError> for Problem {
             }
             AccountError::GraceOutOfRange => return Self::field("grace_days", reason.to_string()),
             AccountError::NothingToRectify => {
-                return Self::new(ProblemKind::BadBody, reason.to_string());
+                let whole = FieldError::new(At::Pointer(String::new()), reason.to_string());
+                return Self::invalid(ProblemKind::BadBody, vec![whole]);
             }
             AccountError::PasswordReplaced => ProblemKind::PasswordWrong,
             AccountError::CredentialReplaced => return Self::of(ProblemKind::SignInRefused),

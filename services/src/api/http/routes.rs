@@ -14,7 +14,7 @@ use utoipa::openapi::{OpenApi, PathItem, Paths, RefOr, Schema};
 
 use crate::api::auth::{member, path_resources};
 use crate::api::http::actions::Actions;
-use crate::api::http::answers::{Answers, Documented};
+use crate::api::http::answers::{Answers, Documented, Unfit};
 use crate::api::http::arguments::{Arguments, Callers};
 use crate::api::http::deadline;
 use crate::api::http::position;
@@ -56,7 +56,8 @@ impl Routes {
             let mut operation = P::operation();
             operation.operation_id = Some(operation_id(&spoken, &P::path()));
             operation.security = A::callers().map(|callers| callers.security(None));
-            let documented = Documented::new(&operation, &A::refuses(&method));
+            let mut documented = Documented::new(&operation, &A::refuses(&method));
+            documented.refuse_values(&A::unfit());
             self.answers.entry(P::path()).or_default().add(method.clone(), documented);
             self.last.push((P::path(), method));
             let item = PathItem::new(spoken, operation);
@@ -86,10 +87,19 @@ impl Routes {
 
     /// How the operation that was added last is refused besides, because of what it does.
     pub fn refuses(&mut self, kinds: &[ProblemKind]) -> &mut Self {
+        self.document_last(|documented| documented.extend(kinds))
+    }
+
+    /// What the operation that was added last refuses though its schema admits it.
+    pub fn refuses_values(&mut self, unfit: &[Unfit]) -> &mut Self {
+        self.document_last(|documented| documented.refuse_values(unfit))
+    }
+
+    fn document_last(&mut self, document: impl Fn(&mut Documented)) -> &mut Self {
         for (path, method) in &self.last {
             let answers = self.answers.get_mut(path);
             if let Some(documented) = answers.and_then(|answers| answers.get_mut(method)) {
-                documented.extend(kinds);
+                document(documented);
             }
         }
         self

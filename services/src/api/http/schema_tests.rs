@@ -21,13 +21,9 @@ use crate::api::workspaces::{
     api_token, api_tokens, invitations, member, service_accounts, workspace,
 };
 
-/// A password is refused for being well known, and a scope for being no right in `/v1/roles`.
-const NOT_IN_SCHEMA: [&str; 4] = [
-    "RegisterRequest.password",
-    "ChangePasswordRequest.new",
-    "ResetPasswordRequest.password",
-    "IssueTokenRequest.scopes",
-];
+/// A password is refused for being well known.
+const NOT_IN_SCHEMA: [&str; 3] =
+    ["RegisterRequest.password", "ChangePasswordRequest.new", "ResetPasswordRequest.password"];
 
 /// Values at the edges: empty, blank, too long, too large, of another type.
 fn probes(schema: &Value) -> Vec<Value> {
@@ -111,6 +107,7 @@ fn admits(schema: &Value, value: &Value) -> bool {
             is("string")
                 && at_least("minLength", length)
                 && at_most("maxLength", length)
+                && schema["enum"].as_array().is_none_or(|all| all.iter().any(|it| it == text))
                 && schema["pattern"].as_str().is_none_or(|pattern| matches(pattern, text))
                 && match format {
                     Some("uuid" | "date-time") => false,

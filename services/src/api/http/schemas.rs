@@ -1,9 +1,12 @@
-//! Schemas of fields that several bodies have.
+//! Schemas of fields that several bodies have, and of headers that several operations read.
 
+use domain::privacy::RunEnvironment;
+use domain::workspace::Right;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{
-    AnyOfBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type,
+    AnyOfBuilder, ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type,
 };
-use utoipa::openapi::{Object, Schema};
+use utoipa::openapi::{Object, Required, Schema};
 
 /// An atom of an address before its `@`.
 const ATOM: &str = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\p{Alphabetic}\p{M}\p{N}-]+";
@@ -13,10 +16,15 @@ const LABEL: &str =
 /// The last part: that of an IP address is a number.
 const LAST_LABEL: &str =
     r"\p{Alphabetic}(?:[\p{Alphabetic}\p{M}\p{N}-]*[\p{Alphabetic}\p{M}\p{N}])?";
-/// Control characters, and what is not seen or turns the direction of writing.
+/// Control characters, and what is not seen or turns the direction of writing. The last ones as they are: not every
+/// language has an escape for them.
 macro_rules! unseen {
     () => {
-        r"\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}"
+        concat!(
+            r"\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164",
+            r"\ufeff\uffa0\ufff9-\ufffb",
+            "\u{e0000}-\u{e0fff}"
+        )
     };
 }
 /// Of its characters one at least is a letter, a sign, …
@@ -24,6 +32,10 @@ const READABLE: &str =
     concat!("^[^", unseen!(), r"]*[^\s\u200c\u200d", unseen!(), "][^", unseen!(), "]*$");
 const DISTINCT: &str = "What could be taken for another one is refused: other letters that look \
     like Latin ones, letters of several scripts, variants of a letter, what is not seen.";
+/// How such a value is refused.
+pub const LOOKS_ALIKE: &str = "this could be taken for another one";
+/// How a chosen password is refused that fits its schema.
+pub const WELL_KNOWN: &str = "this is one of the passwords that are tried first";
 /// A part of a host's name.
 const HOST_LABEL: &str = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
 /// The last part: the URL standard takes a name whose last part is a number for an IPv4 address.
@@ -102,4 +114,48 @@ pub fn host() -> Schema {
         .item(text().format(Some(known(KnownFormat::Ipv4))))
         .item(text().format(Some(known(KnownFormat::Ipv6))))
         .into()
+}
+
+/// What `RunEnvironment` takes, or null.
+pub fn secrets() -> Object {
+    let name = text().max_length(Some(100)).pattern(Some("^[A-Za-z_][A-Za-z0-9_]*$"));
+    let least = RunEnvironment::SECRET_BYTES_MIN;
+    let value =
+        text().min_length(Some(least)).max_length(Some(16_384)).pattern(Some(r"^[^\x00]*$"));
+    let description = format!(
+        "Passed to the command as environment variables, masked in its log, and kept until its end. A value has \
+         {least} to 16,384 bytes, and all together 32 KiB at most.",
+    );
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .description(Some(description))
+        .max_properties(Some(RunEnvironment::VARIABLES_MAX))
+        .property_names(Some(name.build()))
+        .additional_properties(Some(value))
+        .build()
+}
+
+/// The rights that a token may have.
+pub fn scopes() -> Schema {
+    let names = Right::ALL.iter().filter(|right| right.is_for_tokens()).map(|right| right.as_str());
+    let name = text().enum_values(Some(names.collect::<Vec<_>>()));
+    let description = "Rights of `/v1/rights` that tokens may have; no more than the caller has.";
+    let names = ArrayBuilder::new().items(name.build()).min_items(Some(1));
+    Schema::Array(names.description(Some(description)).build())
+}
+
+/// A header of a request.
+pub fn header(
+    name: &str,
+    required: Required,
+    description: &str,
+    schema: ObjectBuilder,
+) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(required)
+        .description(Some(description))
+        .schema(Some(schema.build()))
+        .build()
 }

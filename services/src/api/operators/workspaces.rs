@@ -115,7 +115,7 @@ impl FromFields for AppointOwnerRequest {
 #[utoipa::path(
     put, path = "/v1/admin/workspaces/{workspace_id}/owner", tag = "operators",
     request_body = AppointOwnerRequest,
-    params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), MustMatch),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn appoint_owner(

@@ -49,7 +49,7 @@ pub struct LogQuery {
     #[param(value_type = Option<i64>, minimum = 1, maximum = 4_294_967_295i64)]
     attempt: Option<u32>,
     /// The line after which to go on; by default from the first.
-    #[param(value_type = Option<i64>, minimum = 0)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_223_372_036_854_775_807i64)]
     after: Option<u64>,
     /// Of lines.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 2000)]

@@ -17,7 +17,7 @@ use crate::api::auth::path_resources::{PathRun, nothing};
 use crate::api::http::answer::at_version;
 use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
-use crate::api::http::fields::{Fields, one_of, parsed, times};
+use crate::api::http::fields::{Fields, RUNS_BACKWARDS, one_of, parsed, times};
 use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::Problem;
@@ -28,7 +28,9 @@ use crate::unseal::Unsealer;
 const STATES: &str = "queued, running, cancelling, succeeded, failed, cancelled, timed_out, lost";
 
 pub fn routes(routes: &mut Routes) {
-    routes.add_action(WorkspaceAction::ListRuns, __path_list, list);
+    routes
+        .add_action(WorkspaceAction::ListRuns, __path_list, list)
+        .refuses_values(&[RUNS_BACKWARDS]);
     routes.add_action(WorkspaceAction::ShowRun, __path_show, show);
 }
 
@@ -116,7 +118,7 @@ pub struct RunView {
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/runs", tag = "runs",
     params(("workspace_id" = Uuid, Path), RunListing,
-        ("Lethe-Min-Position" = Option<String>, Header)),
+        MinPosition),
     responses((status = 200, body = Page<RunSummary>)),
 )]
 async fn list(
@@ -143,7 +145,7 @@ async fn list(
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/runs/{run_id}", tag = "runs",
     params(("workspace_id" = Uuid, Path), ("run_id" = Uuid, Path),
-        ("Lethe-Min-Position" = Option<String>, Header)),
+        MinPosition),
     responses((status = 200, body = RunView, headers(("ETag" = String)))),
 )]
 async fn show(

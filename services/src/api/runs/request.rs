@@ -19,6 +19,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathRun;
 use crate::api::http::answer::{created_if_read, shown_if_read};
+use crate::api::http::answers::Unfit;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{
     Fields, FromFields, LARGE_BODY_BYTES_MAX, Nothing, number, parsed, text,
@@ -26,6 +27,7 @@ use crate::api::http::fields::{
 use crate::api::http::idempotency::{IdempotencyKey, NeededIdempotencyKey};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
+use crate::api::http::schemas;
 use crate::api::runs::reads::{RunView, view};
 use crate::operations::request_run::{
     RequestRun, RequestRunError, RequestedWork, RetryRun, UnusableServer, run_of,
@@ -33,14 +35,26 @@ use crate::operations::request_run::{
 
 const TIMEOUT_SECONDS: i64 = 3600;
 
+const UNMASKED: Unfit =
+    ("/secrets", "they have more than 32 KiB together, or one of them cannot be masked");
+const UNUSABLE: Unfit =
+    ("/server_ids", "one is unknown, there twice or not ready; or a deployment has several");
+
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::StartRun, __path_start, start)
         .refuses(&[ProblemKind::SeatNeeded, ProblemKind::LeaseLost])
+        .refuses_values(&[
+            ("/command", "there is a deployment, too; or neither of them"),
+            ("/deployment_id", "the server has no such deployment"),
+            UNMASKED,
+            UNUSABLE,
+        ])
         .add_action(WorkspaceAction::CancelRun, __path_cancel, cancel)
         .refuses(&[ProblemKind::Refused])
         .add_action(WorkspaceAction::RetryRun, __path_retry, retry)
-        .refuses(&[ProblemKind::Refused, ProblemKind::SeatNeeded, ProblemKind::LeaseLost]);
+        .refuses(&[ProblemKind::Refused, ProblemKind::SeatNeeded, ProblemKind::LeaseLost])
+        .refuses_values(&[UNMASKED, UNUSABLE]);
 }
 
 /// A command, or a deployment of one server.
@@ -56,9 +70,7 @@ pub struct StartRunRequest {
     deployment_id: Option<DeploymentId>,
     #[schema(value_type = Vec<Uuid>, min_items = 1, max_items = 50)]
     server_ids: Vec<ServerId>,
-    /// Passed to the command as environment variables, masked in its log, and kept until its end. At most
-    /// 50; a name has 100 bytes at most, a value 4 to 16,384, and all values together 32 KiB at most.
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    #[schema(schema_with = schemas::secrets, required = false)]
     secrets: RunEnvironment,
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 86400)]
     timeout_seconds: u32,
@@ -170,7 +182,7 @@ pub struct RetryRunRequest {
     #[schema(value_type = Option<Vec<Uuid>>, max_items = 50)]
     server_ids: Vec<ServerId>,
     /// They are kept no longer than an attempt: send them again.
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    #[schema(schema_with = schemas::secrets, required = false)]
     secrets: RunEnvironment,
 }
 

@@ -70,7 +70,7 @@ async fn show(
 #[utoipa::path(
     put, path = "/v1/admin/workspaces/{workspace_id}/seat-limit", tag = "operators",
     request_body = SetSeatLimitRequest,
-    params(("workspace_id" = uuid::Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = uuid::Uuid, Path), MustMatch),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn set(

@@ -81,7 +81,7 @@ pub struct LimitCause {
 /// How many seats there are and why, and who holds one.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/seats", tag = "seats",
-    params(("workspace_id" = Uuid, Path), LeaseListing, ("Lethe-Min-Position" = Option<String>, Header)),
+    params(("workspace_id" = Uuid, Path), LeaseListing, MinPosition),
     responses((status = 200, body = Seats)),
 )]
 async fn show(

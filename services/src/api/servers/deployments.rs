@@ -19,11 +19,13 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathServer, nothing};
 use crate::api::http::answer::{Read, at_version, created_if_read, done, shown_if_read};
+use crate::api::http::answers::Unfit;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, FromFields, LARGE_BODY_BYTES_MAX, text};
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::listing::{ListFilter, Listing, Order, Place};
+use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
@@ -31,13 +33,17 @@ use crate::api::servers::change::{ServerChange, after};
 use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
+const TOO_LONG: Unfit = ("/steps", "names and commands have more than 128 KiB together");
+
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::CreateDeployment, __path_create, create)
         .refuses(&[ProblemKind::Refused])
+        .refuses_values(&[TOO_LONG])
         .add_action(WorkspaceAction::ListDeployments, __path_list, list)
         .add_action(WorkspaceAction::ShowDeployment, __path_show, show)
         .add_action(WorkspaceAction::ReplaceDeployment, __path_replace, replace)
+        .refuses_values(&[TOO_LONG])
         .add_action(WorkspaceAction::RemoveDeployment, __path_remove, remove);
 }
 
@@ -236,7 +242,7 @@ async fn show(
     put, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments/{deployment_id}",
     tag = "servers", request_body = DeploymentRequest,
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("deployment_id" = Uuid, Path),
-        ("If-Match" = String, Header)),
+        MustMatch),
     responses((status = 200, body = DeploymentView,
         headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
@@ -264,7 +270,7 @@ async fn replace(
     delete, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments/{deployment_id}",
     tag = "servers",
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("deployment_id" = Uuid, Path),
-        ("If-Match" = String, Header)),
+        MustMatch),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn remove(

@@ -34,10 +34,16 @@ use crate::operations::attach_credential::{
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::ApproveHostKey, __path_approve, approve)
-        .refuses(&[ProblemKind::PasswordWrong, ProblemKind::Refused]);
+        .refuses(&[ProblemKind::PasswordWrong, ProblemKind::Refused])
+        .refuses_values(&[("/fingerprint", "this is not the key that was observed")]);
     routes
         .add_action(WorkspaceAction::AttachCredential, __path_attach, attach)
-        .refuses(&[ProblemKind::Refused]);
+        .refuses(&[ProblemKind::Refused])
+        .refuses_values(&[
+            ("/generate", "there is a private_key, too; or neither of them"),
+            ("/passphrase", "the key does not open with it, or needs one"),
+            ("/private_key", "this is no key, or of an algorithm that is not supported"),
+        ]);
 }
 
 #[derive(ToSchema)]
@@ -68,7 +74,7 @@ impl FromFields for ApproveHostKeyRequest {
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/host-key/approve", tag = "servers",
     request_body = ApproveHostKeyRequest,
-    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), MustMatch,
         IdempotencyKey),
     responses((status = 200, body = ServerView,
         headers(("ETag" = String), ("Lethe-Position" = String)))),
@@ -173,7 +179,7 @@ pub struct AttachCredentialResponse {
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/credential", tag = "servers",
     request_body = AttachCredentialRequest,
-    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), MustMatch,
         IdempotencyKey),
     responses((status = 200, body = AttachCredentialResponse,
         headers(("ETag" = String), ("Lethe-Position" = String)))),

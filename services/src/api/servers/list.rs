@@ -12,7 +12,8 @@ use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, choice, text};
 use crate::api::http::listing::{
-    ListFilter, Listing, Order, Place, SORTED_BY_NAME_MAX, comparable, few_enough, open_all,
+    ListFilter, Listing, Order, Place, SORTED_BY_NAME_MAX, TOO_MANY_NAMES, comparable, few_enough,
+    open_all,
 };
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::Problem;
@@ -21,7 +22,9 @@ use crate::api::servers::view::{ServerView, name_of_row, view_of_row};
 use crate::api::{Api, ApiData};
 
 pub fn routes(routes: &mut Routes) {
-    routes.add_action(WorkspaceAction::ListServers, __path_list, list);
+    routes
+        .add_action(WorkspaceAction::ListServers, __path_list, list)
+        .refuses_values(&[("name", TOO_MANY_NAMES), ("order", TOO_MANY_NAMES)]);
 }
 
 #[derive(Serialize, IntoParams)]
@@ -56,7 +59,7 @@ fn part_of_name(text: &str) -> Result<String, &'static str> {
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/servers", tag = "servers",
     params(("workspace_id" = Uuid, Path), ServerListing,
-        ("Lethe-Min-Position" = Option<String>, Header)),
+        MinPosition),
     responses((status = 200, body = Page<ServerView>)),
 )]
 async fn list(

@@ -10,16 +10,20 @@ use utoipa::{IntoParams, ToSchema};
 use crate::api::ApiData;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathServer;
+use crate::api::http::answers::Unfit;
 use crate::api::http::body::Query;
-use crate::api::http::fields::{Fields, FromFields, digits, time};
+use crate::api::http::fields::{Fields, FromFields, RUNS_BACKWARDS, digits, time};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
 const POINTS_MAX: i64 = 2000;
+const TOO_MANY_POINTS: Unfit = ("step", "this gives more than 2000 points: use a longer step");
 const STEP_MAX: i64 = 86_400;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add_action(WorkspaceAction::ShowServerMetrics, __path_metrics, metrics);
+    routes
+        .add_action(WorkspaceAction::ShowServerMetrics, __path_metrics, metrics)
+        .refuses_values(&[RUNS_BACKWARDS, TOO_MANY_POINTS]);
 }
 
 #[derive(IntoParams)]
@@ -46,18 +50,18 @@ impl FromFields for MetricsQuery {
 impl MetricsQuery {
     /// The span, and how many points it has.
     fn span(&self) -> Result<(Span, i64), Problem> {
-        let refuse = |name: &str, why| {
+        let refuse = |(name, why): Unfit| {
             let at = At::Parameter(name.to_owned());
             Problem::invalid(ProblemKind::BadQuery, vec![FieldError::new(at, why)])
         };
         if self.to <= self.from {
-            return Err(refuse("to", "this must be later than `from`"));
+            return Err(refuse(RUNS_BACKWARDS));
         }
         let millis = (self.to - self.from).num_milliseconds();
         let points = millis.div_euclid(self.step * 1000)
             + i64::from(millis.rem_euclid(self.step * 1000) > 0);
         if points > POINTS_MAX {
-            return Err(refuse("step", "this gives more than 2000 points: use a longer step"));
+            return Err(refuse(TOO_MANY_POINTS));
         }
         let step = TimeDelta::seconds(self.step);
         Ok((Span { from: self.from, to: self.to, step }, points.max(1)))

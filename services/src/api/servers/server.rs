@@ -19,6 +19,7 @@ use crate::api::http::answer::{at_version, created_if_read, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, text};
 use crate::api::http::idempotency::NeededIdempotencyKey;
+use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
@@ -170,7 +171,7 @@ impl FromFields for RenameServerRequest {
 #[utoipa::path(
     patch, path = "/v1/workspaces/{workspace_id}/servers/{server_id}", tag = "servers",
     request_body = RenameServerRequest,
-    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), MustMatch),
     responses((status = 200, body = ServerView,
         headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
@@ -191,7 +192,7 @@ async fn rename(
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/address", tag = "servers",
     request_body = ServerAddressRequest,
-    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), MustMatch),
     responses((status = 200, body = ServerView,
         headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
@@ -211,7 +212,7 @@ async fn change_address(
 /// Removes a server, with its credential and its deployments.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/servers/{server_id}", tag = "servers",
-    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), MustMatch),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn remove(api: ApiData, change: ServerChange) -> Result<HttpResponse, Problem> {

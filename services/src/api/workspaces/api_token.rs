@@ -38,6 +38,7 @@ pub fn routes(routes: &mut Routes) {
         .add_action(WorkspaceAction::RenameApiToken, __path_rename, rename)
         .add_action(WorkspaceAction::RotateApiToken, __path_rotate, rotate)
         .refuses(&[ProblemKind::PasswordNeeded, ProblemKind::PasswordWrong, ProblemKind::Refused])
+        .refuses_values(&[("/expires_at", "this is over, or later than in 365 days")])
         .add_action(WorkspaceAction::RevokeApiToken, __path_revoke, revoke);
 }
 
@@ -86,7 +87,7 @@ impl FromFields for RenameTokenRequest {
 #[utoipa::path(
     patch, path = "/v1/workspaces/{workspace_id}/api-tokens/{token_id}", tag = "workspaces",
     request_body = RenameTokenRequest,
-    params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path), MustMatch),
     responses((status = 200, body = TokenView,
         headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
@@ -202,7 +203,7 @@ async fn rotate(
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/api-tokens/{token_id}", tag = "workspaces",
     params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path),
-        ("If-Match" = Option<String>, Header)),
+        IfMatch),
     responses((status = 204)),
 )]
 async fn revoke(

@@ -44,6 +44,11 @@ pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::IssueApiToken, __path_issue, issue)
         .refuses(&[ProblemKind::PasswordNeeded, ProblemKind::PasswordWrong, ProblemKind::Refused])
+        .refuses_values(&[
+            ("/account_id", "this is no service account of the workspace"),
+            ("/expires_at", "this is over, or later than in 365 days"),
+            ("/scopes", "the service account may not do this"),
+        ])
         .add_action(WorkspaceAction::ListApiTokens, __path_list, list);
 }
 
@@ -52,8 +57,7 @@ pub fn routes(routes: &mut Routes) {
 pub struct IssueTokenRequest {
     #[schema(schema_with = schemas::label)]
     name: Label,
-    /// Rights of `/v1/rights` that tokens may have; no more than the caller has.
-    #[schema(value_type = Vec<String>, min_items = 1, example = json!(["runs:read", "runs:start"]))]
+    #[schema(schema_with = schemas::scopes)]
     scopes: Vec<Right>,
     /// A service account of the workspace that the token acts for; without it, whoever asks.
     account_id: Option<Uuid>,

@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::accounts::erasure::ErasureRequest;
+use crate::api::accounts::erasure::{ErasureRequest, GRACE};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathWorkspace, nothing};
@@ -41,12 +41,14 @@ pub fn routes(routes: &mut Routes) {
             ProblemKind::Refused,
             ProblemKind::WorkspaceDeleting,
         ])
+        .refuses_values(&[GRACE])
         .add_action(WorkspaceAction::DeleteWorkspace, __path_delete, delete)
         .refuses(&[
             ProblemKind::PasswordWrong,
             ProblemKind::Refused,
             ProblemKind::WorkspaceDeleting,
         ])
+        .refuses_values(&[GRACE])
         .add_action(WorkspaceAction::ShowDeletion, __path_show, show)
         .add_action(WorkspaceAction::HastenDeletion, __path_hasten, hasten)
         .refuses(&[ProblemKind::PasswordWrong, ProblemKind::Refused])
@@ -70,7 +72,7 @@ pub struct DeleteWorkspaceResponse {
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/deletion", tag = "workspaces",
     request_body = ErasureRequest,
-    params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header),
+    params(("workspace_id" = Uuid, Path), MustMatch,
         IdempotencyKey),
     responses((status = 202, body = DeleteWorkspaceResponse)),
 )]
@@ -126,7 +128,7 @@ async fn request(
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}", tag = "workspaces",
     request_body = ErasureRequest,
-    params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header),
+    params(("workspace_id" = Uuid, Path), MustMatch,
         IdempotencyKey),
     responses((status = 202, body = DeleteWorkspaceResponse)),
 )]
@@ -182,7 +184,7 @@ async fn view(api: &Api, workspace: &PathWorkspace) -> Result<DeletionView, Prob
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/deletion/hasten", tag = "workspaces",
     request_body = PasswordRequest,
-    params(("workspace_id" = Uuid, Path), ("If-Match" = Option<String>, Header),
+    params(("workspace_id" = Uuid, Path), IfMatch,
         IdempotencyKey),
     responses((status = 202, body = DeletionView,
             headers(("ETag" = String), ("Lethe-Position" = String)))),
@@ -218,7 +220,7 @@ async fn hasten(
 /// Cancels the request.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/deletion", tag = "workspaces",
-    params(("workspace_id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    params(("workspace_id" = Uuid, Path), IfMatch),
     responses((status = 204)),
 )]
 async fn cancel(

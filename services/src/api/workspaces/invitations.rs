@@ -41,6 +41,10 @@ pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::Invite, __path_invite, invite)
         .refuses(&[ProblemKind::AlreadyDone, ProblemKind::Refused])
+        .refuses_values(&[
+            ("/email", schemas::LOOKS_ALIKE),
+            ("/expires_at", "this is over, or later than in 7 days"),
+        ])
         .add_action(WorkspaceAction::ListInvitations, __path_list, list)
         .add_action(WorkspaceAction::ShowInvitation, __path_show, show)
         .add_action(WorkspaceAction::RevokeInvitation, __path_revoke, revoke);
@@ -292,7 +296,7 @@ async fn view(
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/invitations/{invitation_id}", tag = "workspaces",
     params(("workspace_id" = Uuid, Path), ("invitation_id" = Uuid, Path),
-        ("If-Match" = Option<String>, Header)),
+        IfMatch),
     responses((status = 204)),
 )]
 async fn revoke(

@@ -17,7 +17,7 @@ use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, one_of};
 use crate::api::http::listing::{
-    ListFilter, Listing, Order, Place, SORTED_BY_NAME_MAX, few_enough, open_all,
+    ListFilter, Listing, Order, Place, SORTED_BY_NAME_MAX, TOO_MANY_NAMES, few_enough, open_all,
 };
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::Problem;
@@ -27,7 +27,7 @@ use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_list, list);
+    routes.add(__path_list, list).refuses_values(&[("order", TOO_MANY_NAMES)]);
 }
 
 #[derive(Serialize, IntoParams)]
@@ -71,7 +71,7 @@ pub struct WorkspaceSummary {
 #[utoipa::path(
     get, path = "/v1/workspaces", tag = "workspaces",
     params(WorkspaceListing,
-        ("Lethe-Min-Position" = Option<String>, Header)),
+        MinPosition),
     responses((status = 200, body = Page<WorkspaceSummary>)),
 )]
 async fn list(

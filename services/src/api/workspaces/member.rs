@@ -25,6 +25,7 @@ pub fn routes(routes: &mut Routes) {
         .add_action(WorkspaceAction::ShowMember, __path_show, show)
         .add_action(WorkspaceAction::ChangeRole, __path_change, change)
         .refuses(&[ProblemKind::Refused])
+        .refuses_values(&[("/role", "a service account owns nothing")])
         .add_action(WorkspaceAction::RemoveMember, __path_remove, remove)
         .refuses(&[ProblemKind::Refused]);
 }
@@ -67,7 +68,7 @@ impl FromFields for ChangeRoleRequest {
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
     request_body = ChangeRoleRequest,
-    params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path), MustMatch),
     responses((status = 200, body = MemberView,
         headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
@@ -120,7 +121,7 @@ async fn stays_owned(api: &Api, member: &Member, whom: AccountId) -> Result<Vec<
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
     params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path),
-        ("If-Match" = Option<String>, Header)),
+        IfMatch),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn remove(

@@ -34,7 +34,10 @@ const KINDS: &str = "person, service_account";
 const PURPOSES: &str = "account_administration, service_communication";
 
 pub fn routes(routes: &mut Routes) {
-    routes.add_action(WorkspaceAction::ListMembers, __path_list, list);
+    routes.add_action(WorkspaceAction::ListMembers, __path_list, list).refuses_values(&[
+        ("order", "names are sorted where they are shown: add names=true"),
+        ("purpose", "names are shown for a purpose only"),
+    ]);
 }
 
 #[derive(Serialize, IntoParams)]

@@ -64,7 +64,7 @@ async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, 
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace_id}/succession", tag = "workspaces",
     request_body = PasswordRequest,
-    params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), MustMatch),
     responses((status = 200, body = Succession,
             headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
@@ -92,7 +92,7 @@ async fn agree(
 /// Does not want to inherit it any more.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/succession", tag = "workspaces",
-    params(("workspace_id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    params(("workspace_id" = Uuid, Path), IfMatch),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
 async fn withdraw(

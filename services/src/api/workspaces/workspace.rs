@@ -150,7 +150,7 @@ pub(super) async fn view(
 /// Renames the workspace.
 #[utoipa::path(
     patch, path = "/v1/workspaces/{workspace_id}", tag = "workspaces", request_body = WorkspaceRequest,
-    params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), MustMatch),
     responses((status = 200, body = WorkspaceView,
         headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]

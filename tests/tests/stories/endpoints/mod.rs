@@ -2,6 +2,7 @@
 //! there.
 
 mod answers;
+mod conformance;
 mod fuzz;
 mod grace;
 mod limits;

@@ -31,6 +31,11 @@ impl Operation {
         parameters.into_iter().flatten().any(|it| needed(&it))
     }
 
+    pub fn has_query(&self) -> bool {
+        let parameters = self.spec["parameters"].as_array();
+        parameters.into_iter().flatten().any(|it| it["in"] == "query")
+    }
+
     /// The path with each name replaced by what `id` says.
     pub fn filled(&self, id: impl Fn(&str) -> String) -> String {
         filled(&self.path, id)
