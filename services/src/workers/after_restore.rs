@@ -214,7 +214,7 @@ async fn is_lost(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
 
 /// Lethe itself, where it requested the erasure since nobody had verified the address: nobody is mailed that they did. The
 /// ledger does not say who did, but its claim code is of one command. Where the log has lost more of the account than the
-/// request, this is not known, and it is `None`.
+/// request, or the key of the code is erased (8 days later), this is not known, and it is `None`.
 async fn requester(app: &App, entry: &ErasureEntry) -> Result<Option<ActorId>, EraserError> {
     let account = AccountId(entry.subject.0);
     let version = app.executor.load::<Account>(account.into(), account.0).await?.version;

@@ -92,7 +92,6 @@ struct UnverifiedRow {
     used_at: DateTime<Utc>,
     /// When the period began.
     begins: DateTime<Utc>,
-    last_notice_at: Option<DateTime<Utc>>,
     /// When the account is erased, as the notices say.
     notice_until: Option<DateTime<Utc>>,
     is_sent: bool,
@@ -132,10 +131,15 @@ impl UnverifiedSweep {
         let mut left =
             AT_A_TURN - app.keyring.ledger.count_due((now - WAITING, now), AT_A_TURN).await?;
         let mut looks = LOOKS_AT_A_TURN;
-        for _ in 0..PAGES_MAX {
-            let page = list(&app, restored_at, self.place()).await?;
+        for number in 0..PAGES_MAX {
+            let from = self.place();
+            let page = list(&app, restored_at, from).await?;
             let Some(last) = page.last() else {
                 self.go_on_after(Place::default());
+                // The turn before came as far as the last one: this one begins with the first.
+                if number == 0 && from != Place::default() {
+                    continue;
+                }
                 return Ok(());
             };
             for row in page.iter().filter(|row| row.is_due) {
@@ -206,7 +210,6 @@ fn read(row: &Row) -> Result<UnverifiedRow, PgError> {
         version: row.try_get("version")?,
         used_at: row.try_get("unverified_used_at")?,
         begins: row.try_get("begins")?,
-        last_notice_at: row.try_get("last_at")?,
         notice_until: row.try_get("until")?,
         is_sent: row.try_get("is_sent")?,
         refused: row.try_get("refused")?,
@@ -227,7 +230,7 @@ impl UnverifiedRow {
                 Turn::Stays
             }
             Err(error) if error.is_of_account() => {
-                tracing::warn!(%account, %error, "an account whose address nobody has verified stays for now: the next turn tries it again");
+                tracing::warn!(%account, %error, "an account whose address nobody has verified stays for now: a later turn tries it again");
                 Turn::Failed
             }
             turn => turn?,
@@ -261,7 +264,7 @@ impl UnverifiedRow {
         check_nobody_depends(app, account).await.map_err(RequestErasureError::from)?;
         let Some(address) = live.email.sealed().cloned() else { return Ok(Turn::Stays) };
         let notice = MailRequest {
-            cause: EventId(self.notice_id()),
+            cause: EventId(self.notice_id(app.clock.now())),
             kind: MailKind::AccountUnverified,
             tenant: account.into(),
             subject: account.into(),
@@ -292,15 +295,15 @@ impl UnverifiedRow {
         Ok(Turn::Requested)
     }
 
-    /// Of two nodes that give the same notice at once, one does. The next one has another id.
-    fn notice_id(&self) -> Uuid {
-        let last = self.last_notice_at.unwrap_or_default();
+    /// Of two nodes that give the same notice at once, one does. That of another week has another id.
+    fn notice_id(&self, now: DateTime<Utc>) -> Uuid {
+        let week = (now - self.begins).num_weeks();
         hashed(&[
             b"account.unverified",
             b"notice",
             self.account.0.as_bytes(),
             &self.begins.timestamp_micros().to_be_bytes(),
-            &last.timestamp_micros().to_be_bytes(),
+            &week.to_be_bytes(),
         ])
     }
 }

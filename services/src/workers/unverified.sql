@@ -4,7 +4,7 @@
 -- used a token since $1, or has signed in since $5: a session that was open since may have been used. A notice counts as refused where the
 -- address was ($9), and the server took another one's mail within a day of it: one that refuses everybody says nothing of an address.
 select a.account_id, a.version, a.unverified_used_at, greatest(used.at, $2::timestamptz) as begins,
-  notices.last_at, notices.until, notices.is_sent, notices.refused,
+  notices.until, notices.is_sent, notices.refused,
   notices.are_over and used.at <= $1 and (not a.has_signed_in or a.unverified_used_at <= $5::timestamptz)
     and (select true from working.sessions s where s.account_id = a.account_id limit 1) is null
     as is_due
@@ -19,7 +19,7 @@ cross join lateral (
   from working.api_tokens t
   where t.account_id = a.account_id) used
 cross join lateral (
-  select max(o.created_at) as last_at, max(o.until) as until,
+  select max(o.until) as until,
     coalesce(bool_or(o.state = 'sent'), false) as is_sent,
     coalesce(bool_and(coalesce(o.finished_at, 'infinity') <= $3::timestamptz), true) as are_over,
     count(*) filter (where o.state = 'failed' and starts_with(o.trouble, $9) and exists (

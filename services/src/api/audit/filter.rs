@@ -39,8 +39,8 @@ pub struct Filter {
 }
 
 /// What is refused though the schemas of the parameters admit it.
-pub(super) const UNFIT: [Unfit; 2] =
-    [RUNS_BACKWARDS, ("before", "this must be greater than `after`")];
+pub(super) const UNFIT: [Unfit; 2] = [RUNS_BACKWARDS, NOT_GREATER];
+const NOT_GREATER: Unfit = ("before", "this must be greater than `after`");
 
 impl ListFilter for Filter {
     const ORDERS: &'static [Order] = &[Order::Oldest, Order::Newest];
@@ -66,7 +66,8 @@ impl ListFilter for Filter {
         };
         // What comes after `after` begins one further on.
         if filter.after.zip(filter.before).is_some_and(|(after, before)| before <= after) {
-            return fields.refuse("before", "this must be greater than `after`");
+            let (name, why) = NOT_GREATER;
+            return fields.refuse(name, why);
         }
         Some(filter)
     }

@@ -28,7 +28,7 @@ const AT_ONCE: usize = 16;
 /// Names are sealed, so a list is sorted by them once all are opened.
 pub const SORTED_BY_NAME_MAX: i64 = 1000;
 /// How a list is refused that would have more of them opened.
-pub const TOO_MANY_NAMES: &str = "there are too many names here: leave it out";
+pub const TOO_MANY_NAMES: &str = "there are more than 1000 names here: leave it out";
 
 /// In which order a list comes. Things of the same place come in the order of their ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -94,7 +94,6 @@ impl Schemas<'_> {
             (_, "host") => one_of(&["web.example", "192.0.2.7"]),
             (_, "password") => one_of(&["a password of ada", "not the password of ada"]),
             (_, "role") => one_of(&["owner", "admin", "operator", "viewer"]),
-            (_, "scopes") => one_of(&["runs:read", "runs:start", "members:manage"]),
             (_, "purpose") => one_of(&["account_administration", "service_communication"]),
             (_, "state") => one_of(&["queued", "running", "succeeded", "failed"]),
             (_, "stream") => one_of(&["out", "err"]),
