@@ -83,12 +83,8 @@ async fn a_stream_ends_within_a_second_of_what_admitted_its_reader() {
     let ended = ada.at(other.api()).put(&member(&watcher), "*", json!({ "role": "auditor" })).await;
     watcher.ends("the role has no right to logs any more", ended).await;
 
-    let expires_at = Clock::system().now() + TimeDelta::days(1);
-    let body = json!({ "name": "ci", "scopes": ["logs:read"], "expires_at": expires_at });
-    let issued = ada.post(&harness.path("api-tokens"), body).await.expect(201);
-    let bearer = client.bearing(&issued.field("/token"));
+    let (token, bearer) = logs_token(&harness).await;
     let watcher = Watcher::open(ada.account().await, bearer, &path).await;
-    let token = harness.path(&format!("api-tokens/{}", issued.field("/token_id")));
     let ended = ada.at(other.api()).delete(&token).await;
     watcher.ends("the token is revoked", ended).await;
 
@@ -98,22 +94,52 @@ async fn a_stream_ends_within_a_second_of_what_admitted_its_reader() {
     harness.in_state(&run, "cancelled").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_who_uses_up_the_requests_of_an_account_or_a_token_goes_on_reading() {
+    let (harness, _node) = RunHarness::new().await;
+    let run = harness.start("while :; do echo tick; sleep 0.02; done").await;
+    harness.in_state(&run, "running").await;
+    let path = harness.path(&harness.log_of(&run));
+    let (ada, bearer) = (&harness.ada, logs_token(&harness).await.1);
+    let narrow = harness.installation.node_with(&[("account_requests_per_second", "1")]).await;
+
+    for reader in [ada, &bearer].map(|reader| reader.at(narrow.api())) {
+        let mut watcher = Watcher::open(ada.account().await, reader, &path).await;
+        until("a request is too many", async || {
+            watcher.client.get(&harness.workspace).await.status == 429
+        })
+        .await;
+        // Long enough for six re-checks, while one request a second is allowed, and asked for.
+        let end = Clock::system().now() + LIMIT * 3;
+        while read_at(&watcher.events.next().await.expect("the stream goes on")) < Some(end) {
+            watcher.client.get(&harness.workspace).await;
+        }
+    }
+    harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+    harness.in_state(&run, "cancelled").await;
+}
+
+/// A token that reads logs: its path, and a client that bears it.
+async fn logs_token(harness: &RunHarness) -> (String, Client) {
+    let expires_at = Clock::system().now() + TimeDelta::days(1);
+    let body = json!({ "name": "ci", "scopes": ["logs:read"], "expires_at": expires_at });
+    let issued = harness.ada.post(&harness.path("api-tokens"), body).await.expect(201);
+    let path = harness.path(&format!("api-tokens/{}", issued.field("/token_id")));
+    (path, harness.ada.bearing(&issued.field("/token")))
+}
+
 /// What a log holds: more than fits between a node and a client that does not read.
 const BYTES: usize = 30_000_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_as_text_breaks_off_when_its_reader_may_not_read_it_any_more() {
     let _alone = tests::alone().await;
-    let (harness, node) = RunHarness::new().await;
+    let (harness, _node) = RunHarness::new().await;
     let run = harness.start("head -c 30000000 /dev/zero | tr '\\0' a | fold -w 1000").await;
     harness.ended(&run, tests::LIMIT).await;
     let path = harness.path(&harness.log_of(&run));
-    let expires_at = Clock::system().now() + TimeDelta::days(1);
-    let body = json!({ "name": "ci", "scopes": ["logs:read"], "expires_at": expires_at });
-    let issued = harness.ada.post(&harness.path("api-tokens"), body).await.expect(201);
-    let bearer = node.client().bearing(&issued.field("/token"));
+    let (token, bearer) = logs_token(&harness).await;
     let other = harness.installation.node().await;
-    let token = harness.path(&format!("api-tokens/{}", issued.field("/token_id")));
     let text = || bearer.call("GET".parse().unwrap(), &path).header("Accept", "text/plain");
     let whole = text().send().await.expect(200);
     assert!(whole.body.len() > BYTES, "{}", whole.body.len());
