@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
-use tests::{Answer, Client, Installation, Person, long, until};
+use serde_json::json;
+use tests::{Answer, Client, Installation, LIMIT, Person, long, until};
 
 /// As without settings.
 const LIMITS: [(&str, &str); 6] = [
@@ -20,8 +20,15 @@ const LIMITS: [(&str, &str); 6] = [
 /// Each sends as many tries as it is let.
 const NETWORKS: u8 = 50;
 const TRIES: usize = 10;
-/// Of those that are recorded one by one in an hour, and their counts; twice, where the hour ends meanwhile.
-const ROWS_MAX: i64 = 2 * (20 + 10 + 2);
+/// Resets of one address in an hour, whoever asks for them.
+const RESETS: usize = 20;
+/// Of those that are recorded one by one in an hour, and their counts, and of the resets of one address with the keys
+/// of their links; twice, where the hour ends meanwhile.
+const ROWS_MAX: i64 = 2 * (20 + 10 + 2 + 2 * 20);
+/// In an hour, from one network.
+const REGISTRATIONS: u64 = 20;
+/// In any one table.
+const ROWS_OF_A_REGISTRATION: i64 = 4;
 
 fn from(client: &Client, site: u8, network: u8) -> Client {
     client.saying("X-Forwarded-For", &format!("10.{site}.0.{network}"))
@@ -42,28 +49,90 @@ async fn rows(installation: &Installation) -> BTreeMap<String, i64> {
     found
 }
 
-async fn tries(client: &Client, site: u8, whose: &Person) -> Vec<Answer> {
+/// Fails if any table has got more than `max` rows since `before`; prints those that have got some.
+async fn no_more_rows_than(
+    max: i64,
+    (installation, before): (&Installation, &BTreeMap<String, i64>),
+    after_what: &str,
+) {
+    for (table, count) in rows(installation).await {
+        let more = count - before.get(&table).copied().unwrap_or_default();
+        if more != 0 {
+            println!("{table}: {more} rows more after {after_what}");
+        }
+        assert!(more <= max, "{table} has {more} rows more after {after_what}, and not {max}");
+    }
+}
+
+/// Sent again as long as the answer has one of these statuses, each time after as long as it says: a machine may be
+/// too busy for a try (503).
+async fn answered(again: &[u16], send: impl AsyncFn() -> Answer) -> Answer {
+    let answered = async {
+        loop {
+            let answer = send().await;
+            if !again.contains(&answer.status) {
+                return answer;
+            }
+            let seconds = answer.header("retry-after").map_or(1, |it| it.parse().unwrap());
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        }
+    };
+    let answered = tokio::time::timeout(LIMIT, answered).await;
+    answered.unwrap_or_else(|_| panic!("answered with one of {again:?} for {LIMIT:?}"))
+}
+
+/// A sign-in with a wrong password.
+async fn try_once(client: &Client, email: &str, again: &[u16]) -> Answer {
+    let body = json!({ "email": email, "password": "it is none of hers" });
+    answered(again, async || client.post("/v1/sessions", &body).await).await
+}
+
+/// Each network's tries one after the other. What its own limit refuses is sent again, for an address that nobody has:
+/// what was answered 503 was counted, too. How many were answered 401.
+async fn tries(client: &Client, site: u8, known: Option<&str>) -> usize {
     let networks = (0..NETWORKS).map(|network| {
         let client = from(client, site, network);
         async move {
-            let mut answers = Vec::new();
+            let mut refused = 0;
             for number in 0..TRIES {
-                let email = if whose.name == "nobody" {
-                    format!("nobody{site}.{network}.{number}@example.org")
+                let answer = if let Some(email) = known {
+                    try_once(&client, email, &[503]).await
                 } else {
-                    whose.email.clone()
+                    let email = format!("nobody{site}.{network}.{number}@example.org");
+                    try_once(&client, &email, &[429, 503]).await
                 };
-                let body = json!({ "email": email, "password": "it is none of hers" });
-                answers.push(client.post("/v1/sessions", body).await);
+                refused += usize::from(answer.status == 401);
             }
-            answers
+            refused
         }
     });
-    join_all(networks).await.into_iter().flatten().collect()
+    join_all(networks).await.into_iter().sum()
 }
 
-fn total(counted: &[Value]) -> u64 {
-    counted.iter().map(|event| event["count"].as_u64().unwrap()).sum()
+/// Each network asks for a reset of nobody's address, and of a known one. How many of these are taken.
+async fn resets(client: &Client, site: u8, known: &str) -> usize {
+    let networks = (0..NETWORKS).map(|network| {
+        let client = from(client, site, network);
+        async move {
+            let ask = async |email: &str| {
+                let body = json!({ "email": email });
+                answered(&[503], async || client.post("/v1/password-resets", &body).await).await
+            };
+            ask(&format!("nobody{site}.{network}@example.org")).await.expect(202);
+            let of_known = ask(known).await;
+            assert!(matches!(of_known.status, 202 | 429), "{}", of_known.text());
+            usize::from(of_known.status == 202)
+        }
+    });
+    join_all(networks).await.into_iter().sum()
+}
+
+/// The events of a type, and those that events of another type count.
+async fn recorded(installation: &Installation, singly: &str, counts: &str) -> u64 {
+    let singly = installation.events(singly).await.len();
+    let counted = installation.events(counts).await;
+    let counted: u64 = counted.iter().map(|event| event["count"].as_u64().unwrap()).sum();
+    u64::try_from(singly).unwrap() + counted
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,11 +143,10 @@ async fn what_strangers_make_lethe_keep_is_bounded_by_time_and_not_by_tries() {
     let client = node.client();
     let ada = Person::named("ada");
     ada.settle(&from(&client, 1, 1), &installation).await;
-    let nobody = Person { name: "nobody".to_owned(), ..Person::named("nobody") };
     // The first ones make a key of the day.
     for network in 0..4 {
-        for person in [&nobody, &Person { password: "wrong".to_owned(), ..ada.clone() }] {
-            person.try_sign_in(&from(&client, 2, network)).await.expect(401);
+        for email in ["nobody@example.org", &ada.email] {
+            try_once(&from(&client, 2, network), email, &[503]).await.expect(401);
         }
     }
     until("they are in the log", async || {
@@ -92,21 +160,12 @@ async fn what_strangers_make_lethe_keep_is_bounded_by_time_and_not_by_tries() {
     let before = rows(&installation).await;
 
     let (started, minutes) = (Instant::now(), if long() { 10 } else { 0 });
-    let (mut unknown, mut known) = (4, 4);
+    let (mut unknown, mut known, mut mailed) = (4, 4, 0);
     let mut round = 10;
     loop {
-        let answers = [tries(&client, round, &nobody).await, tries(&client, round + 1, &ada).await];
-        let [of_nobody, of_ada] = answers;
-        unknown += of_nobody.iter().filter(|answer| answer.status == 401).count();
-        known += of_ada.iter().filter(|answer| answer.status == 401).count();
-        let resets = (0..NETWORKS).map(|network| {
-            let email = format!("nobody{network}@example.org");
-            let client = from(&client, round, network);
-            async move { client.post("/v1/password-resets", json!({ "email": email })).await }
-        });
-        for answer in join_all(resets).await {
-            answer.expect(202);
-        }
+        unknown += tries(&client, round, None).await;
+        known += tries(&client, round + 1, Some(&ada.email)).await;
+        mailed += resets(&client, round, &ada.email).await;
         round += 2;
         if started.elapsed() >= Duration::from_mins(minutes) || round > 250 {
             break;
@@ -114,22 +173,111 @@ async fn what_strangers_make_lethe_keep_is_bounded_by_time_and_not_by_tries() {
     }
     assert!(node.stop().await.success());
 
-    let after = rows(&installation).await;
-    for (table, count) in &after {
-        let more = count - before.get(table).copied().unwrap_or_default();
-        assert!(more <= ROWS_MAX * if long() { 2 } else { 1 }, "{table} has {more} rows more");
-        if more != 0 {
-            println!("{table}: {more} rows more after {unknown} + {known} tries");
+    let after_what = format!("{unknown} + {known} tries and {mailed} resets");
+    no_more_rows_than(ROWS_MAX * if long() { 2 } else { 1 }, (&installation, &before), &after_what)
+        .await;
+    let refused =
+        recorded(&installation, "strangers.sign_in_refused", "strangers.sign_ins_refused").await;
+    assert_eq!(refused, u64::try_from(unknown).unwrap());
+    let failed = recorded(&installation, "account.login_failed", "account.logins_failed").await;
+    assert_eq!(failed, u64::try_from(known).unwrap());
+    let requested = installation.events("account.password_reset_requested").await.len();
+    assert_eq!(requested, mailed);
+    assert!(unknown >= usize::from(NETWORKS) * TRIES && known > 20, "{after_what}");
+    assert!((1..=2 * RESETS).contains(&mailed), "{after_what}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_registrations_leave_is_bounded_by_registrations_per_hour() {
+    let _alone = tests::alone().await;
+    let installation = Installation::with(&LIMITS).await;
+    let node = installation.node().await;
+    let client = node.client();
+    Person::named("ada").register(&from(&client, 1, 1)).await;
+    let before = rows(&installation).await;
+
+    let (started, networks) = (Instant::now(), if long() { NETWORKS } else { 2 });
+    let register = |network| {
+        let client = from(&client, 2, network);
+        async move {
+            let mut registered = 0_u64;
+            for number in 0..2 * REGISTRATIONS {
+                let stranger = Person::named(&format!("stranger{network}x{number}"));
+                let answer = answered(&[503], async || stranger.try_register(&client).await).await;
+                assert!(matches!(answer.status, 201 | 429), "{}", answer.text());
+                registered += u64::from(answer.status == 201);
+            }
+            registered
         }
+    };
+    let registered: u64 = join_all((0..networks).map(register)).await.into_iter().sum();
+    let minutes = started.elapsed().as_secs() / 60 + 1;
+    assert!(node.stop().await.success());
+
+    let allowed = u64::from(networks) * (REGISTRATIONS + (minutes * REGISTRATIONS).div_ceil(60));
+    let after_what =
+        format!("{registered} registrations of {allowed} that registrations_per_hour allows");
+    assert!((1..=allowed).contains(&registered), "{after_what}");
+    let max = ROWS_MAX + ROWS_OF_A_REGISTRATION * i64::try_from(allowed).unwrap();
+    no_more_rows_than(max, (&installation, &before), &after_what).await;
+}
+
+/// So many that each signs in every eight seconds: the limit of a network allows every six.
+const PEOPLE: u8 = 40;
+const PACE: Duration = Duration::from_millis(200);
+/// Of the 99th percentile of others' sign-ins, while strangers try.
+const P99_RATIO_MAX: f64 = 2.0;
+
+/// People sign in at a steady pace, in turns. The 99th percentile of how long each took, from when it was due.
+async fn p99_of_sign_ins(people: &[(Client, Person)], lasting: Duration) -> Duration {
+    let (start, count) = (Instant::now(), lasting.as_millis() / PACE.as_millis());
+    let turns = 0..u32::try_from(count).unwrap();
+    let sign_ins = turns.zip(people.iter().cycle()).map(|(turn, (client, person))| async move {
+        let due = start + PACE * turn;
+        tokio::time::sleep_until(due.into()).await;
+        let opened = answered(&[429, 503], async || person.try_sign_in(client).await).await;
+        opened.expect(201);
+        due.elapsed()
+    });
+    let mut took = join_all(sign_ins).await;
+    took.sort_unstable();
+    took[took.len() * 99 / 100]
+}
+
+/// As often as the limits let the networks of strangers, from the first try on.
+#[tokio::test(flavor = "multi_thread")]
+async fn others_sign_in_while_strangers_try_and_wait_hardly_longer() {
+    let _alone = tests::alone().await;
+    let installation = Installation::with(&LIMITS).await;
+    let node = installation.node().await;
+    let client = node.client();
+    let mut people = Vec::new();
+    for number in 0..PEOPLE {
+        let person = Person::named(&format!("person{number}"));
+        let client = from(&client, 1, number);
+        person.register(&client).await;
+        people.push((client, person));
     }
-    let events = async |of: &str| installation.events(of).await;
-    let singly = events("strangers.sign_in_refused").await.len();
-    let counted = total(&events("strangers.sign_ins_refused").await);
-    assert_eq!(u64::try_from(singly).unwrap() + counted, u64::try_from(unknown).unwrap());
-    let singly = events("account.login_failed").await.len();
-    let counted = total(&events("account.logins_failed").await);
-    assert_eq!(u64::try_from(singly).unwrap() + counted, u64::try_from(known).unwrap());
-    assert!(unknown >= usize::from(NETWORKS) * TRIES && known > 50, "{unknown} {known}");
+    let (quiet, busy) = if long() { (60, 600) } else { (4, 4) };
+
+    let before = p99_of_sign_ins(&people, Duration::from_secs(quiet)).await;
+    let strangers = join_all((0..NETWORKS).map(|network| {
+        let client = from(&client, 2, network);
+        async move {
+            for number in 0_u64.. {
+                let email = format!("nobody{network}.{number}@example.org");
+                try_once(&client, &email, &[429, 503]).await.expect(401);
+            }
+        }
+    }));
+    let meanwhile = tokio::select! {
+        meanwhile = p99_of_sign_ins(&people, Duration::from_secs(busy)) => meanwhile,
+        _ = strangers => panic!("the strangers have stopped"),
+    };
+
+    let ratio = meanwhile.as_secs_f64() / before.as_secs_f64();
+    println!("sign-ins of others: p99 {meanwhile:?}, and {before:?} before: {ratio:.2} times");
+    assert!(!long() || ratio <= P99_RATIO_MAX, "{ratio:.2} times");
 }
 
 /// Whoever measures answers learns nothing: nothing is appended before them.
