@@ -126,23 +126,6 @@ async fn an_export_is_told_before_and_after_and_proves_itself_by_its_trailer() {
 }
 
 #[tokio::test]
-async fn each_export_is_recorded_whatever_its_idempotency_key() {
-    let harness = AccountHarness::new().await;
-    let auditor = harness.operator("audit").await.saying("Idempotency-Key", "the-same");
-
-    let first = auditor.get("/v1/audit/export").await.expect(200);
-    let again = auditor.get("/v1/audit/export").await.expect(200);
-
-    assert_ne!(first.position(), again.position());
-    let finished = tests::until("both have ended in the log", async || {
-        let finished = harness.installation.events("operator.export_finished").await;
-        if finished.len() == 2 { Ok(finished) } else { Err(finished) }
-    });
-    assert!(finished.await.iter().all(|event| event["complete"] == true));
-    assert_eq!(harness.installation.events("operator.export_started").await.len(), 2);
-}
-
-#[tokio::test]
 async fn an_export_breaks_off_when_its_token_is_revoked_and_the_trail_says_so() {
     let harness = AccountHarness::new().await;
     let auditor = harness.operator("audit").await;

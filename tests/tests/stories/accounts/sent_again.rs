@@ -1,8 +1,10 @@
-//! A request that is sent again while the first one is served, was cut short, or has asked for the password.
+//! A request that is sent again while the first one is served, was cut short, or has asked for the password; or that
+//! is done each time.
 
+use futures_util::future::select_all;
 use serde_json::json;
 use test_support::until_waits_for_lock;
-use tests::{Installation, Person, create_workspace};
+use tests::{Installation, Person, create_workspace, until};
 
 use super::AccountHarness;
 
@@ -87,4 +89,44 @@ async fn an_erasure_or_a_deletion_that_is_sent_again_needs_no_other_look_at_the_
         let again = deletes().await.expect(202);
         assert_eq!((again.body.clone(), again.position()), (first.body.clone(), first.position()));
     }
+}
+
+#[tokio::test]
+async fn a_request_that_comes_again_and_waits_for_too_long_is_told_when_to_come_back() {
+    let harness = AccountHarness::new().await;
+    let repeating = harness.signed_in.saying("Idempotency-Key", KEY);
+    let body = json!({ "name": "Looms" });
+    let mut log = harness.installation.log().await;
+    // Nobody appends meanwhile.
+    let pause = log.transaction().await.unwrap();
+    pause.execute("select event_log.lock()", &[]).await.unwrap();
+
+    let both = [(); 2].map(|()| Box::pin(repeating.post("/v1/workspaces", &body)));
+    let (refused, _, mut others) = select_all(both).await;
+    let refused = refused.expect(409);
+    pause.rollback().await.unwrap();
+
+    assert_eq!(refused.field("/type"), "/problems/in-flight");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let served = others.remove(0).await.expect(201);
+    let again = repeating.post("/v1/workspaces", &body).await.expect(201);
+    assert_eq!(served.body, again.body);
+    assert_eq!(harness.installation.events("workspace.created").await.len(), 1);
+}
+
+#[tokio::test]
+async fn each_export_is_recorded_whatever_its_idempotency_key() {
+    let harness = AccountHarness::new().await;
+    let auditor = harness.operator("audit").await.saying("Idempotency-Key", KEY);
+
+    let first = auditor.get("/v1/audit/export").await.expect(200);
+    let again = auditor.get("/v1/audit/export").await.expect(200);
+
+    assert_ne!(first.position(), again.position());
+    let finished = until("both have ended in the log", async || {
+        let finished = harness.installation.events("operator.export_finished").await;
+        if finished.len() == 2 { Ok(finished) } else { Err(finished) }
+    });
+    assert!(finished.await.iter().all(|event| event["complete"] == true));
+    assert_eq!(harness.installation.events("operator.export_started").await.len(), 2);
 }
