@@ -114,8 +114,8 @@ fn after_any_history_the_owner_of_the_mailbox_has_the_account_alone() {
     }
 }
 
-/// Of (reset, change of address, erasure, sign-in, revoke), each in its steps.
-const IN_ALL_ORDERS: [Move; 8] = [
+/// Of (reset, change of address, erasure, sign-in, token, sign-out), each in its steps.
+const IN_ALL_ORDERS: [Move; 10] = [
     Move::AskReset,
     Move::FollowReset,
     Move::AskChange,
@@ -123,6 +123,8 @@ const IN_ALL_ORDERS: [Move; 8] = [
     Move::AskErasure,
     Move::CancelErasure,
     Move::SignIn,
+    Move::IssueToken,
+    Move::RevokeToken,
     Move::SignOutEverywhere,
 ];
 

@@ -41,6 +41,7 @@ pub enum Move {
     ChangePassword,
     SignIn,
     IssueToken,
+    RevokeToken,
     SignOutEverywhere,
     AskErasure,
     CancelErasure,
@@ -58,6 +59,7 @@ impl Move {
         Self::ChangePassword,
         Self::SignIn,
         Self::IssueToken,
+        Self::RevokeToken,
         Self::SignOutEverywhere,
         Self::AskErasure,
         Self::CancelErasure,
@@ -72,6 +74,7 @@ impl Move {
                 | Self::CancelChange
                 | Self::ChangePassword
                 | Self::IssueToken
+                | Self::RevokeToken
                 | Self::SignOutEverywhere
                 | Self::AskErasure
                 | Self::CancelErasure

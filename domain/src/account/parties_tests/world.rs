@@ -166,10 +166,13 @@ impl World {
                 signed_in
             }
             Move::IssueToken => {
-                let is_new = !self.tokens.contains(&party);
+                let acts = self.account.decide(AccountCommand::Act { verified: false });
+                let is_new = acts.is_ok() && !self.tokens.contains(&party);
                 self.tokens.extend(is_new.then_some(party));
                 is_new
             }
+            // An account's tokens are its own, whoever issued them: it revokes each.
+            Move::RevokeToken => self.tokens.pop().is_some(),
             Move::SignOutEverywhere => {
                 self.execute(AccountCommand::EndSessions { keep_api_tokens: false }, by)
             }

@@ -3,7 +3,7 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tests::{Answer, Client, Installation, Person, create_workspace, until};
+use tests::{Answer, Client, Installation, Person, create_workspace, long, until};
 
 use crate::workspaces::tokens::in_days;
 
@@ -22,10 +22,10 @@ enum Act {
 }
 
 const ACTS: [Act; 5] = [Act::Reset, Act::Change, Act::Erasure, Act::SignIn, Act::Revoke];
-/// So many of the 120 orders.
+/// So many of the 120 orders, where not all of them are asked for.
 const ORDERS: usize = 24;
 
-/// The orders that a fixed seed draws.
+/// All orders, or those that a fixed seed draws.
 fn orders() -> Vec<Vec<Act>> {
     let mut all = vec![vec![]];
     for act in ACTS {
@@ -45,7 +45,9 @@ fn orders() -> Vec<Vec<Act>> {
         let other = usize::try_from(seed >> 33).unwrap() % (last + 1);
         all.swap(last, other);
     }
-    all.truncate(ORDERS);
+    if !long() {
+        all.truncate(ORDERS);
+    }
     all
 }
 
@@ -201,12 +203,18 @@ async fn in_every_order_the_owner_of_the_mailbox_ends_with_the_account_and_the_t
     let servers = [installation.node().await, installation.node().await];
     let nodes = servers.each_ref().map(tests::TestServer::client);
 
-    let played = orders().into_iter().enumerate().map(|order| play(&installation, &nodes, order));
-    let seen = join_all(played).await;
+    let orders = orders();
+    let count = orders.len();
+    let mut seen = Vec::new();
+    // As many at once as have their sign-ins wait for one core: none is refused.
+    for some in orders.into_iter().enumerate().collect::<Vec<_>>().chunks(ORDERS) {
+        let played = some.iter().map(|order| play(&installation, &nodes, order.clone()));
+        seen.extend(join_all(played).await);
+    }
 
     // Controls: the thief saw secrets of each kind.
     let sum = |kind: usize| seen.iter().map(|seen| seen[kind]).sum::<usize>();
     let [sessions, tokens, links] = [sum(0), sum(1), sum(2)];
-    println!("{ORDERS} orders: {sessions} sessions, {tokens} tokens and {links} links of a thief");
-    assert!(sessions >= ORDERS && tokens >= ORDERS / 4 && links >= 5);
+    println!("{count} orders: {sessions} sessions, {tokens} tokens and {links} links of a thief");
+    assert!(sessions >= count && tokens >= count / 4 && links >= 5);
 }
