@@ -1,9 +1,12 @@
 //! Pairs of addresses that look alike: one address, or one of the two is refused.
 
+use serde::Deserialize;
+
 use super::{EmailAddress, Invalid, PersonName, TypedAddress, Username};
 
 /// What becomes of a pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 enum Pair {
     /// Both are one address.
     One,
@@ -12,56 +15,16 @@ enum Pair {
 }
 use Pair::{One, Refused};
 
-const PAIRS: [(&str, &str, Pair, &str); 36] = [
-    ("mark@home.example", "Mark@Home.Example", One, "capitals"),
-    ("mark@home.example", "mar\u{212a}@home.example", Refused, "Kelvin sign"),
-    ("mark@home.example", "mark@home.e\u{445}ample", Refused, "Cyrillic ha in the domain"),
-    ("lisa@home.example", "l\u{131}sa@home.example", Refused, "dotless i"),
-    ("lisa@home.example", "L\u{130}SA@home.example", Refused, "capital I with a dot"),
-    ("lisa@home.example", "li\u{307}sa@home.example", Refused, "a second dot above i"),
-    ("lisa@home.example", "\u{ff4c}isa@home.example", Refused, "full width l"),
-    ("lisa@home.example", "lisa\u{ff20}home.example", Refused, "full width @"),
-    ("lisa@home.example", "lisa@\u{ff48}ome.example", Refused, "full width h in the domain"),
-    ("lisa@home.example", "lisa@home\u{3002}example", Refused, "ideographic full stop"),
-    ("lisa@home.example", "lisa@home\u{ff0e}example", Refused, "full width full stop"),
-    ("lisa@home.example", "li\u{200b}sa@home.example", Refused, "zero width space"),
-    ("lisa@home.example", "li\u{200d}sa@home.example", Refused, "zero width joiner"),
-    ("lisa@home.example", "li\u{2060}sa@home.example", Refused, "word joiner"),
-    ("lisa@home.example", "li\u{feff}sa@home.example", Refused, "byte order mark"),
-    ("lisa@home.example", "li\u{ad}sa@home.example", Refused, "soft hyphen"),
-    ("lisa@home.example", "lisa\u{202e}@home.example", Refused, "right-to-left override"),
-    ("lisa@home.example", "lisa\u{a0}@home.example", Refused, "no-break space"),
-    ("lisa@home.example", "lisa@ho\u{200c}me.example", Refused, "ZWNJ in the domain"),
-    ("lisa@home.example", "li\u{17f}a@home.example", Refused, "long s"),
-    ("cop@home.example", "\u{441}\u{43e}\u{440}@home.example", Refused, "all of it Cyrillic"),
-    ("not@home.example", "n\u{3bf}t@home.example", Refused, "Greek omicron among Latin"),
-    (
-        "hope@home.example",
-        "\u{41d}\u{41e}\u{420}\u{415}@home.example",
-        Refused,
-        "Cyrillic capitals",
-    ),
-    ("fine@home.example", "\u{fb01}ne@home.example", Refused, "ligature fi"),
-    ("x2@home.example", "x\u{b2}@home.example", Refused, "superscript two"),
-    ("a-b@home.example", "a\u{2010}b@home.example", Refused, "another hyphen"),
-    ("a@b-c.example", "a@b\u{2010}c.example", Refused, "another hyphen in the domain"),
-    ("j\u{f6}rg@home.example", "jo\u{308}rg@home.example", One, "composed and not"),
-    ("\u{e5}sa@home.example", "\u{212b}sa@home.example", Refused, "Angstrom sign"),
-    ("gross@home.example", "gro\u{df}@home.example", Refused, "sharp s before the @"),
-    ("a@b\u{fc}cher.example", "a@xn--bcher-kva.example", One, "a domain and its A-label"),
-    ("a@B\u{dc}CHER.example", "a@XN--Bcher-KVA.example", One, "the same in capitals"),
-    ("a@bu\u{308}cher.example", "a@b\u{fc}cher.example", One, "a domain not composed"),
-    ("a@apple.example", "a@xn--80ak6aa92e.example", Refused, "Cyrillic behind an A-label"),
-    ("a@strasse.example", "a@xn--strae-oqa.xn--example-", Refused, "an A-label of nothing"),
-    ("a@192.0.2.7.example", "a@192.0.2.7", Refused, "an IP address"),
-];
+/// First, second, what becomes of them, and what is alike. Stories send the same ones.
+const PAIRS: &str = include_str!("look_alikes.json");
 
 #[test]
 fn of_two_addresses_that_look_alike_there_is_one_or_the_second_is_refused() {
+    let pairs: Vec<(String, String, Pair, String)> = serde_json::from_str(PAIRS).unwrap();
     let mut wrong = vec![];
-    for (first, second, expected, what) in PAIRS {
-        let first = EmailAddress::parse(first).unwrap().canonical();
-        let found = match EmailAddress::parse(second) {
+    for (first, second, expected, what) in pairs {
+        let first = EmailAddress::parse(&first).unwrap().canonical();
+        let found = match EmailAddress::parse(&second) {
             Ok(second) if second.canonical() == first => One,
             Ok(_) => {
                 wrong.push(format!("{what}: two addresses"));

@@ -124,7 +124,8 @@ fn has_unseen_dot(text: &str) -> bool {
     decomposed.windows(2).any(|pair| matches!(pair, ['i' | 'j' | 'l' | 'ı' | 'ȷ', '\u{307}']))
 }
 
-/// Its skeleton of UTS 39 is that of a text in ASCII.
+/// Its skeleton of UTS 39 is that of a text in ASCII, whatever stands beside [`OWN_LETTERS`].
 fn looks_like_ascii(text: &str) -> bool {
-    !text.chars().any(|c| OWN_LETTERS.contains(&c)) && skeleton(text).all(|c| c.is_ascii())
+    let rest: String = text.chars().filter(|c| !OWN_LETTERS.contains(c)).collect();
+    !rest.is_ascii() && skeleton(&rest).all(|c| c.is_ascii())
 }
