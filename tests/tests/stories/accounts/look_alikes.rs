@@ -38,6 +38,55 @@ async fn an_address_that_looks_like_another_is_refused_and_mails_nobody() {
     assert_eq!(requested.len(), 1);
 }
 
+/// First, second, what becomes of them, and what is alike.
+const PAIRS: &str = include_str!("../../../../domain/src/privacy/value/look_alikes.json");
+
+#[tokio::test]
+async fn the_second_address_of_each_pair_is_the_first_one_or_is_refused_and_mails_nobody() {
+    let installation = Installation::new().await;
+    let node = installation.node().await;
+    let anybody = node.client();
+    let pairs: Vec<(String, String, String, String)> = serde_json::from_str(PAIRS).unwrap();
+    for (number, (first, ..)) in pairs.iter().enumerate() {
+        let owner = Person { email: first.clone(), ..Person::named(&format!("owner{number}")) };
+        let registered = owner.try_register(&anybody).await;
+        // Some are in several pairs.
+        assert!(matches!(registered.status, 201 | 409), "{}", registered.text());
+    }
+
+    let (ones, refused): (Vec<_>, Vec<_>) = pairs.iter().partition(|pair| pair.2 == "one");
+    for (_, second, _, what) in &refused {
+        let other = Person { email: second.clone(), ..Person::named("other") };
+        let answer = other.try_register(&anybody).await.expect(422);
+        assert_eq!(answer.field("/errors/0/pointer"), "/email", "{what}");
+        // Some never were an address.
+        let reset = anybody.post("/v1/password-resets", json!({ "email": second })).await;
+        assert!(matches!(reset.status, 202 | 422), "{what}: {}", reset.text());
+    }
+    for (_, second, _, what) in &ones {
+        let other = Person { email: second.clone(), ..Person::named("other") };
+        let taken = other.try_register(&anybody).await.expect(409);
+        assert_eq!(taken.field("/type"), "/problems/address-taken", "{what}");
+        anybody.post("/v1/password-resets", json!({ "email": second })).await.expect(202);
+    }
+
+    // What is appended after the answers is appended in their order.
+    let requested = until("the resets are requested", async || {
+        let requested = installation.events("account.password_reset_requested").await.len();
+        if requested >= ones.len() { Ok(requested) } else { Err(requested) }
+    });
+    assert_eq!(requested.await, ones.len());
+    assert!(ones.len() >= 5 && refused.len() >= 30, "{} and {}", ones.len(), refused.len());
+    let subjects = async |address: &str, count: usize| {
+        installation.mail(address, count).await;
+        let mails = installation.mails(address);
+        mails.into_iter().map(|mail| mail.subject).collect::<Vec<_>>()
+    };
+    let reset = "Choose a new password".to_owned();
+    assert!(subjects("mark@home.example", 2).await.contains(&reset));
+    assert!(!subjects("lisa@home.example", 1).await.contains(&reset));
+}
+
 #[tokio::test]
 async fn whoever_has_an_address_from_before_its_rule_is_answered_as_everybody() {
     let installation = Installation::new().await;
