@@ -36,7 +36,7 @@ pub use held::HeldBody;
 pub use installation::Installation;
 pub use mail::{Mail, Mailbox};
 pub use person::Person;
-pub use pgbouncer::{PgBouncer, database_of};
+pub use pgbouncer::{PgBouncer, database_of, is_pooled};
 pub use process::{Stat, Usage};
 pub use programme::Programme;
 pub use promtool::promtool;
