@@ -114,9 +114,16 @@ fn tool() -> PathBuf {
     programme::tools().join("pgbouncer")
 }
 
-/// With `LETHE_POOLED=1`: the database of this URL through one `PgBouncer` of the test process.
+/// With `LETHE_POOLED=1` the nodes of most installations reach the events' database through `PgBouncer`.
+pub fn is_pooled() -> bool {
+    std::env::var_os("LETHE_POOLED").is_some()
+}
+
+/// Where [`is_pooled`]: the database of this URL through one `PgBouncer` of the test process.
 pub async fn before(url: &str) -> Option<String> {
-    std::env::var_os("LETHE_POOLED")?;
+    if !is_pooled() {
+        return None;
+    }
     let pool = POOLED.get_or_init(async || {
         let admin = connect_one(url, &ConnectOptions::default()).await.unwrap();
         admin.batch_execute(ROLE).await.unwrap();

@@ -9,15 +9,20 @@ pub struct Usage {
     pub seconds: f64,
     /// Resident.
     pub megabytes: f64,
+    /// Of these, what is no page of a file: the pages of the programme itself are more in a build without optimisation.
+    pub anonymous_megabytes: f64,
 }
 
 impl Usage {
     pub fn of(pid: u32) -> Self {
         let seconds = Stat::of(pid).unwrap().seconds;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        let kilobytes: f64 = resident.split_whitespace().next().unwrap().parse().unwrap();
-        Self { seconds, megabytes: kilobytes / 1024.0 }
+        let megabytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1024.0
+        };
+        let (resident, anonymous) = (megabytes("VmRSS:"), megabytes("RssAnon:"));
+        Self { seconds, megabytes: resident, anonymous_megabytes: anonymous }
     }
 }
 

@@ -22,6 +22,7 @@ fn real(path: &Path) -> PathBuf {
 impl Config {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.check_erasure()?;
+        self.check_copies()?;
         self.check_places()?;
         self.check_vault()?;
         self.check_transport()?;
@@ -58,6 +59,20 @@ impl Config {
             return Err(self.refused("root_rotation_hours", "must be 1 to 24"));
         }
         Ok(())
+    }
+
+    /// Who wants neither a copy nor an escrow says for how long a backup of the keyring's server has to open.
+    fn check_copies(&self) -> Result<(), ConfigError> {
+        let is_kept = self.copy_dir.is_some() || self.escrow_recipient.is_some();
+        if is_kept || *self.origin("root_retention_hours") != Origin::Default {
+            return Ok(());
+        }
+        let reason = format!(
+            "is empty, and escrow_recipient too: a backup of the keyring's server would open for {} hours only. \
+             Set one of the two, or root_retention_hours to the hours for which such a backup has to open",
+            self.root_retention_hours
+        );
+        Err(self.refused("copy_dir", reason))
     }
 
     fn check_places(&self) -> Result<(), ConfigError> {

@@ -1,5 +1,6 @@
 //! Another session holds a transaction open: dead rows are not removed meanwhile. Appends, renewals of
-//! seats and the queue of runs, beside the same on a log where nobody holds one.
+//! seats and the queue of runs, beside the same on a log where nobody holds one. Both logs are followed by every read
+//! model, whose checkpoints are the rows that are written most often.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,6 +9,9 @@ use std::time::Duration;
 use domain::{LeaseId, RunId, ServerId, WorkspaceId};
 use infra::clock::Clock;
 use infra::ids::Ids;
+use infra::log::watermark::Watermark;
+use infra::log::{ReadPositions, ReaderOptions, Readers};
+use infra::metrics::Metrics;
 use infra::run_queue::{ClaimRound, NewTask, RunLimits, RunQueue};
 use infra::seats::Seats;
 use test_support::TestNode;
@@ -28,6 +32,10 @@ const SERVERS: u128 = 1000;
 const LIMITS: RunLimits = RunLimits { per_server: 4, per_workspace: 20, per_node: 50 };
 /// Also holds an id, so that nobody sees a snapshot without it.
 const HOLD: &str = "begin isolation level repeatable read; select pg_current_xact_id(); select count(*) from working.run_tasks";
+
+/// As PostgreSQL counts them: some seconds late, and of the whole table.
+const CHECKPOINTS: &str = "select n_dead_tup, pg_relation_size(relid) from pg_stat_user_tables \
+    where schemaname = 'readers' and relname = 'checkpoints'";
 
 pub async fn measure(harness: &Harness, table: &mut Table) {
     let least = Duration::from_secs(number("LETHE_BENCH_HELD_SECONDS", 20));
@@ -50,7 +58,15 @@ pub async fn measure(harness: &Harness, table: &mut Table) {
         }
     })
     .await;
+    let [held, free] = [checkpoints(harness, "held").await, checkpoints(harness, "free").await];
+    let note =
+        format!("{} without one; {} bytes, {} without one", free.dead, held.bytes, free.bytes);
+    let what = "dead versions of checkpoints, a transaction held open";
+    table.figure(what, held.dead as f64, Goal::None, &note);
     holder.batch_execute("rollback").await.unwrap();
+    for side in sides {
+        side.readers.stop().await;
+    }
     let (pairs, _) = measured.as_chunks::<2>();
     for (what, [held, free]) in
         ["append, 64 callers", "renewals, 16 callers", "queue, 1 caller"].iter().zip(pairs)
@@ -62,9 +78,21 @@ pub async fn measure(harness: &Harness, table: &mut Table) {
     }
 }
 
+/// What a log's checkpoints take.
+struct Checkpoints {
+    dead: i64,
+    bytes: i64,
+}
+
+async fn checkpoints(harness: &Harness, log: &str) -> Checkpoints {
+    let row = harness.owner(log).await.query_one(CHECKPOINTS, &[]).await.unwrap();
+    Checkpoints { dead: row.get(0), bytes: row.get(1) }
+}
+
 /// A log, and who works on it.
 struct Side {
     node: TestNode,
+    readers: Readers,
     seats: Seats,
     queue: RunQueue,
     turn: Arc<AtomicU64>,
@@ -75,7 +103,8 @@ impl Side {
         let node = harness.node(log).await;
         let seats = Seats::new(node.pool.clone());
         let queue = RunQueue::new(node.pool.clone(), Duration::from_mins(1));
-        Self { node, seats, queue, turn: Arc::default() }
+        let readers = follow(&node).await;
+        Self { node, readers, seats, queue, turn: Arc::default() }
     }
 
     async fn append(&self, harness: &Harness) -> Run {
@@ -110,6 +139,16 @@ impl Side {
         };
         repeat_for(std::iter::once(operation), seconds(), &harness.meter).await
     }
+}
+
+/// As a node that serves does.
+async fn follow(node: &TestNode) -> Readers {
+    let (wake, options) = (node.executor.appended(), ReaderOptions::of(Uuid::from_u128(1)));
+    let (pool, metrics) = (node.pool.clone(), Arc::new(Metrics::new().unwrap()));
+    let (positions, known) = (ReadPositions::default(), Watermark::default());
+    let readers =
+        Readers::start(pool, wake, projections::all(), options, metrics, positions, known);
+    readers.await.unwrap()
 }
 
 async fn go_through(queue: &RunQueue, node: &TestNode, ids: &Ids) {

@@ -15,6 +15,7 @@ mod first_hour;
 mod folders;
 mod full_disk;
 mod hosted;
+mod idle;
 mod installation;
 mod killed_server;
 mod load;

@@ -4,8 +4,9 @@ use futures_util::future::join_all;
 use tests::{Installation, Person, Usage, until};
 
 const AT_ONCE: usize = 64;
-/// Of 19 MiB each, two at a time on two cores: kept by every thread, they would be more than a gigabyte.
-const GROWTH_MEGABYTES: f64 = 128.0;
+/// The goal is 96 MB in all, of which the pages of the optimised programme are 30. A hash of a password needs 19 MiB: three
+/// that are kept would be too much.
+const ANONYMOUS_MEGABYTES_MAX: f64 = 66.0;
 
 #[tokio::test]
 async fn the_memory_of_many_registrations_is_given_back() {
@@ -13,8 +14,6 @@ async fn the_memory_of_many_registrations_is_given_back() {
     let installation = Installation::new().await;
     let node = installation.node().await;
     let client = node.client();
-    Person::named("ada").register(&client).await;
-    let before = Usage::of(node.pid()).megabytes;
 
     for round in 0..3 {
         let people = (0..AT_ONCE).map(|count| Person::named(&format!("person{round}x{count}")));
@@ -23,8 +22,8 @@ async fn the_memory_of_many_registrations_is_given_back() {
     }
 
     until("the memory is given back", async || {
-        let grown = Usage::of(node.pid()).megabytes - before;
-        (grown < GROWTH_MEGABYTES).then_some(())
+        let used = Usage::of(node.pid());
+        if used.anonymous_megabytes < ANONYMOUS_MEGABYTES_MAX { Ok(()) } else { Err(used) }
     })
     .await;
 }

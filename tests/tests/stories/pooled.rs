@@ -3,7 +3,22 @@
 use infra::postgres::{ConnectOptions, connect_one};
 use serde_json::json;
 use test_support::server_folder;
-use tests::{Installation, Person, PgBouncer, database_of, until};
+use tests::{Installation, Person, PgBouncer, database_of, is_pooled, until};
+
+/// Else a run of all stories through `PgBouncer` (`LETHE_POOLED=1`) would say nothing.
+#[tokio::test]
+async fn a_node_goes_through_the_proxy_in_a_pooled_run() {
+    let installation = Installation::new().await;
+    let lethe = installation.node().await;
+
+    // The role that the proxy logs in as, and nobody else.
+    let through = "select bool_or(usename = 'pooled') from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()";
+    let row = installation.log().await.query_one(through, &[]).await.unwrap();
+
+    assert_eq!(row.get::<_, Option<bool>>(0), Some(is_pooled()));
+    assert!(lethe.stop().await.success());
+}
 
 /// An installation whose requests go through `PgBouncer` as a role of their own.
 struct Pooled {

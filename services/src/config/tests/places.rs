@@ -69,9 +69,22 @@ fn without_a_copy_and_without_an_escrow_a_start_warns() {
         let warnings = lines.filter(|(name, _)| *name == "warning").map(|(_, text)| text);
         warnings.collect::<Vec<_>>().join(" ")
     };
-    let no_copy = ("copy_dir", "");
+    let (no_copy, for_a_week) = (("copy_dir", ""), ("root_retention_hours", "168"));
     let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
     assert!(!warned(&[]).contains("copy_dir"));
     assert!(!warned(&[no_copy, ("escrow_recipient", recipient)]).contains("copy_dir"));
-    assert!(warned(&[no_copy]).contains("copy_dir and escrow_recipient are empty"));
+    let warning = warned(&[no_copy, for_a_week]);
+    assert!(warning.contains("copy_dir and escrow_recipient are empty"), "{warning}");
+}
+
+#[test]
+fn neither_a_copy_nor_an_escrow_is_refused_unless_the_time_of_old_roots_is_set() {
+    let no_copy = ("copy_dir", "");
+
+    let refused = refusal(&[no_copy]);
+
+    assert!(refused.starts_with("copy_dir: is empty, and escrow_recipient too"), "{refused}");
+    assert!(refused.contains("root_retention_hours"), "{refused}");
+    // The default, written down, is a decision, too.
+    Config::of(&layers(&[no_copy, ("root_retention_hours", "24")], &[])).unwrap();
 }

@@ -24,6 +24,14 @@ const STEADY: [&str; 7] = [
 /// Dead rows are there until the next vacuum.
 const DEAD_BYTES_MAX: f64 = 1e6;
 const DRIFT_MAX: f64 = 1.05;
+/// Of which a minute has thousands.
+const FREQUENT: [&str; 2] = ["command", "read"];
+/// Of their 99th percentile. Of 3,600 reads in a minute 36 are slower, give or take 6: with a tail that falls off
+/// exponentially this moves it by 4 %, and the median of twelve minutes by 1 %. The rest is for what one in a hundred
+/// waits for: a core that hashes a password, a checkpoint, a vacuum, of which a minute has more or fewer.
+const P99_DRIFT_MAX: f64 = 1.2;
+/// One more tick of the scheduler for one in a hundred is no drift.
+const P99_ALLOWANCE_MS: f64 = 4.0;
 /// Until then caches fill.
 const WARM_UP: usize = 10;
 
@@ -33,10 +41,11 @@ pub struct Minute {
     figures: BTreeMap<String, Figure>,
 }
 
-/// What is compared, and what it may grow by without a fault.
+/// What is compared, and what it may grow by without a fault: it is one only beyond both.
 #[derive(Clone, Copy, Debug)]
 struct Figure {
     value: f64,
+    drift_max: f64,
     allowance: f64,
 }
 
@@ -48,8 +57,7 @@ impl Minute {
         for (act, mut took) in load.take() {
             took.sort_unstable();
             minute.note(&format!("{act}: p50, ms"), at(&took, 50), 0.0);
-            // Shown, and not compared: one in a hundred is too few of a minute's seats and registrations.
-            minute.note(&format!("{act}: p99, ms"), at(&took, 99), f64::INFINITY);
+            minute.note_p99(act, at(&took, 99));
         }
         minute.look_at_databases(installation).await;
         minute
@@ -77,7 +85,17 @@ impl Minute {
     }
 
     fn note(&mut self, what: &str, value: f64, allowance: f64) {
-        self.figures.insert(what.to_owned(), Figure { value, allowance });
+        let figure = Figure { value, drift_max: DRIFT_MAX, allowance };
+        self.figures.insert(what.to_owned(), figure);
+    }
+
+    /// Shown, and not compared, of others than the frequent: one in a hundred is too few of a minute's seats and
+    /// registrations.
+    fn note_p99(&mut self, act: &str, value: f64) {
+        let is_frequent = FREQUENT.contains(&act);
+        let allowance = if is_frequent { P99_ALLOWANCE_MS } else { f64::INFINITY };
+        let figure = Figure { value, drift_max: P99_DRIFT_MAX, allowance };
+        self.figures.insert(format!("{act}: p99, ms"), figure);
     }
 
     /// Whether every act was seen, and the tables of both databases.
@@ -99,14 +117,14 @@ fn at(sorted: &[Duration], hundredth: usize) -> f64 {
     sorted[(sorted.len() - 1) * hundredth / 100].as_secs_f64() * 1e3
 }
 
-/// What is more in the last minutes than after the first ten, by over 5 %: a median of each.
+/// What is more in the last minutes than after the first ten, by over 5 % or [`P99_DRIFT_MAX`]: a median of each.
 pub fn drifts(minutes: &[Minute]) -> Vec<String> {
     let warm = &minutes[WARM_UP.min(minutes.len() / 4)..];
     let some = (warm.len() / 4).max(1);
     let (first, last) = (&warm[..some], &warm[warm.len() - some..]);
     let drift = |(what, now): (&String, &Figure)| {
         let (before, after) = (median(first, what)?, median(last, what)?);
-        let is_more = after > before * DRIFT_MAX && after > before + now.allowance;
+        let is_more = after > before * now.drift_max && after > before + now.allowance;
         is_more.then(|| format!("{what}: {after:.3} after {before:.3}"))
     };
     last[last.len() - 1].figures.iter().filter_map(drift).collect()
@@ -137,4 +155,23 @@ fn what_grows_by_more_than_a_twentieth_is_a_drift() {
 
     let [drift] = &drifts[..] else { panic!("{drifts:?}") };
     assert!(drift.starts_with("grows: "), "{drift}");
+}
+
+#[test]
+fn the_slowest_commands_and_reads_are_compared_and_the_slowest_seats_are_not() {
+    let minutes: Vec<Minute> = (0..60_u32)
+        .map(|number| {
+            let mut minute = Minute::default();
+            let number = f64::from(number);
+            minute.note_p99("command", 100.0 + number / 4.0);
+            minute.note_p99("read", 100.0 + number);
+            minute.note_p99("seat", 100.0 + number);
+            minute
+        })
+        .collect();
+
+    let drifts = drifts(&minutes);
+
+    let [drift] = &drifts[..] else { panic!("{drifts:?}") };
+    assert!(drift.starts_with("read: p99"), "{drift}");
 }

@@ -87,6 +87,18 @@ impl Erasing {
     }
 }
 
+/// Waits until none is under way. One that is asked for meanwhile begins after the node's turn, which waits for the leases
+/// of the other's keys: how long says nothing of the installation's size.
+pub async fn erasures_end(installation: &Installation) {
+    let keyring = installation.keyring().await;
+    let ended = "select not exists (
+        select from keyring.erasures where state in ('fenced', 'destroyed'))";
+    until("the erasures have ended", async || {
+        keyring.query_one(ended, &[]).await.unwrap().get::<_, bool>(0)
+    })
+    .await;
+}
+
 /// Milliseconds for which PostgreSQL worked for a node that nobody asks anything, in each second.
 pub async fn idle(installation: &Installation, time: Duration) -> Run {
     let worked = async || {
