@@ -14,6 +14,7 @@ use super::key_cache::{KeyState, LEASE, LEASE_LOST};
 use super::lease::within_lease;
 use super::roots::Roots;
 use super::shards::{NewShards, ShardKey};
+use super::writes::Writes;
 use super::{KeyringError, RootId, Secret, crypto};
 use crate::clock::{Clock, since_boot};
 use crate::postgres::Pool;
@@ -103,11 +104,12 @@ pub(super) struct KeyRows {
     pool: Pool,
     clock: Clock,
     roots: Arc<Roots>,
+    writes: Arc<Writes>,
 }
 
 impl KeyRows {
-    pub const fn new(pool: Pool, clock: Clock, roots: Arc<Roots>) -> Self {
-        Self { pool, clock, roots }
+    pub const fn new(pool: Pool, clock: Clock, roots: Arc<Roots>, writes: Arc<Writes>) -> Self {
+        Self { pool, clock, roots, writes }
     }
 
     /// The keys, to be used at once. `lock_wait`: for whoever makes or erases meanwhile what is missing.
@@ -250,6 +252,7 @@ impl KeyRows {
         lock_wait: LockWait,
     ) -> Result<i64, KeyringError> {
         let (client, now) = (self.pool.get().await?, self.clock.now());
+        let writes = Arc::clone(&self.writes);
         within_lease(async move {
             let KeyColumns { kinds, subjects, classes, numbers } = KeyColumns::of(&ids);
             let NewShards { generations: drawn, shards, wrapped: shard_keys, under, .. } = &new;
@@ -274,7 +277,10 @@ impl KeyRows {
                 Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
                     Err(LEASE_LOST)
                 }
-                Err(error) => Err(error.into()),
+                Err(error) => {
+                    writes.note_failure(&error);
+                    Err(error.into())
+                }
             }
         })
         .await

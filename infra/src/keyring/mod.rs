@@ -44,6 +44,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod went_back;
+mod writes;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -59,6 +60,7 @@ use keys::Keys;
 use root_holds::HoldRules;
 use roots::Roots;
 use went_back::Regression;
+use writes::Writes;
 
 pub use claim_codes::ClaimCodes;
 pub use copy::{
@@ -125,6 +127,7 @@ pub struct KeyringParts {
     keys: Arc<Keys>,
     roots: Arc<Roots>,
     regression: Arc<Regression>,
+    writes: Arc<Writes>,
 }
 
 impl Deref for Keyring {
@@ -163,7 +166,9 @@ impl Keyring {
     ) -> Result<Self, KeyringError> {
         let escrow = options.escrow.as_ref().map(Escrow::new).transpose()?;
         let roots = Arc::new(Roots::new(roots, pool.clone()));
-        let rows = KeyRows::new(pool.clone(), clock.clone(), Arc::clone(&roots));
+        let writes = Arc::new(Writes::new(pool.clone()));
+        let (held, noted) = (Arc::clone(&roots), Arc::clone(&writes));
+        let rows = KeyRows::new(pool.clone(), clock.clone(), held, noted);
         let cache = KeyCache::new(options.cache_max);
         let regression = Arc::new(Regression::new());
         let (held, noticed) = (Arc::clone(&roots), Arc::clone(&regression));
@@ -199,6 +204,7 @@ impl Keyring {
         keys.renew().await?;
         keys::keep_renewed(&keys);
         roots::keep_looking(&roots);
+        writes::keep_probed(&writes);
         let request_macs = RequestMacKeys::new(Arc::clone(&keys), clock.clone());
         Ok(Self(Arc::new(KeyringParts {
             sealer: Sealer::new(Arc::clone(&keys), clock.clone()),
@@ -216,6 +222,7 @@ impl Keyring {
             keys,
             roots,
             regression,
+            writes,
         })))
     }
 
@@ -258,6 +265,13 @@ impl Keyring {
     /// node has not tried.
     pub fn lease_trouble(&self) -> Option<Trouble> {
         self.keys.trouble()
+    }
+
+    /// Since when the database takes no new keys of this node: its disk is full, say. After a refusal that every key
+    /// would meet it is asked each second, by a write that leaves nothing behind. `None`: it takes them, or none was
+    /// refused.
+    pub fn key_trouble(&self) -> Option<Trouble> {
+        self.writes.trouble()
     }
 
     /// Changes to the reason when the keyring's database went back under this node: it uses no keys from then

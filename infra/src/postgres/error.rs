@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use tokio_postgres::error::{DbError, SqlState};
 
+/// The classes of errors that any write would meet: state of the transaction (read-only), rights and schema,
+/// resources (a full disk), input and output.
+const OF_SERVER: [&str; 4] = ["25", "42", "53", "58"];
+
 /// Why the database was not reached, or refused. No text holds a value of a row.
 #[derive(Clone, Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]
@@ -124,6 +128,11 @@ impl From<super::PoolError> for PgError {
             | PoolError::PostCreateHook(_)) => Self::Database(error.to_string()),
         }
     }
+}
+
+/// Whether the server refuses whatever is written, and not only what this error is about. Memory may be enough for less.
+pub(crate) fn is_refusal_of_any_write(code: &SqlState) -> bool {
+    OF_SERVER.iter().any(|class| code.code().starts_with(class)) && *code != SqlState::OUT_OF_MEMORY
 }
 
 /// Describes an error by its code, message and constraint. Left out are the DETAIL, which quotes rows,

@@ -25,6 +25,7 @@ mod url;
 pub use breaking::{keyring_users, live_nodes, refuse_to_break_nodes};
 pub(crate) use create::LOOKS;
 pub use create::{create_database, database_exists};
+pub(crate) use error::is_refusal_of_any_write;
 pub use error::{ClusterError, PgError, describe};
 pub use generic_client::{GenericClient, Rows};
 pub use migrate::{Migrated, Migration, migrate_keyring, migrate_log};

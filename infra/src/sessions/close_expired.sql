@@ -5,9 +5,9 @@ with over as (
   limit $2
   for update skip locked),
 gone as (
-  delete from working.sessions using over
-  where sessions.session_id = over.session_id
-  returning sessions.session_id, account_id, absolute_until)
+  delete from working.sessions
+  where session_id = any (array(select session_id from over))
+  returning session_id, account_id, absolute_until)
 insert into working.closings (session_id, account_id, reason, closed_at)
 select session_id, account_id, case when absolute_until <= $1 then 'expired' else 'idle' end, $1
 from gone

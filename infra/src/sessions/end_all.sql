@@ -3,8 +3,8 @@
 with page as (
   select session_id from working.sessions where session_id > $2 order by session_id limit $3),
 gone as (
-  delete from working.sessions s using page where s.session_id = page.session_id
-  returning s.session_id, s.account_id),
+  delete from working.sessions where session_id = any (array(select session_id from page))
+  returning session_id, account_id),
 closed as (
   insert into working.closings (session_id, account_id, reason, closed_at)
   select session_id, account_id, 'expired', $1 from gone

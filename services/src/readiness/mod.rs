@@ -12,6 +12,7 @@ use actix_web::HttpResponse;
 use infra::keyring::copy_age;
 use infra::log::{Projection, ReadPositions, Reader, ReaderStatus};
 use infra::postgres::{ConnectOptions, PgError, Pool, connect, connect_with};
+use infra::trouble::Trouble;
 use projections::audit_trail::AuditTrail;
 use serde::Serialize;
 use tokio::sync::Mutex;
@@ -45,7 +46,7 @@ pub struct Readiness {
     /// Whether the server takes what this node appends.
     writes: String,
     database: String,
-    /// Whether the root keys can be read, and the lease on keys in memory is renewed.
+    /// Whether the root keys can be read, the lease on keys in memory is renewed, and the server takes new keys.
     keyring: String,
     /// Whether the place of the root keys answers. A node serves also without, from memory.
     roots: String,
@@ -193,7 +194,7 @@ fn log(app: &App) -> Result<(), String> {
     }
 }
 
-/// What requests need: root keys, and a lease on the keys in memory.
+/// What requests need: root keys, a lease on the keys in memory, and room for new keys.
 fn keyring(app: &App) -> Result<(), String> {
     app.keyring.roots_usable().map_err(|error| error.to_string())?;
     match app.keyring.lease_trouble() {
@@ -202,8 +203,16 @@ fn keyring(app: &App) -> Result<(), String> {
             trouble.age().as_secs(),
             trouble.why()
         )),
-        Some(_) | None => Ok(()),
+        Some(_) | None => takes_keys(app),
     }
+}
+
+fn takes_keys(app: &App) -> Result<(), String> {
+    let refused = |trouble: Trouble| {
+        let seconds = trouble.age().as_secs();
+        format!("its database has taken no new keys for {seconds} s: {}", trouble.why())
+    };
+    app.keyring.key_trouble().map_or(Ok(()), |trouble| Err(refused(trouble)))
 }
 
 /// The workers of this node whose last run has panicked.

@@ -1,14 +1,26 @@
 -- Which timers have work. Each part reads the first entry of an index, or the tasks that are at work, or 1,000 lost ones.
--- A failover is noted before most of what is done after it: nobody reads the answer.
+-- The first entry is read by an order and a limit: where only a condition is asked for, a plan for any time reads the table,
+-- and on an idle node all of it. A failover is noted before most of what is done after it: nobody reads the answer.
 select
   working.note_failover() as through,
   extract(epoch from (select min(expires_at) from working.seat_leases) - clock_timestamp())::float8 as seat_seconds,
-  exists (select from working.outbox where state = 'queued' and next_at <= $1) as mails,
+  exists (
+    select from (select next_at from working.outbox where state = 'queued' order by next_at limit 1) mail
+    where next_at <= $1) as mails,
   exists (select from working.outbox where state = 'sending' and lease_until <= clock_timestamp())
-    or exists (select from working.outbox where finished_at < $2) as outbox,
-  exists (select from working.sessions where least(idle_until, absolute_until) <= $1)
+    or exists (
+      select from (
+        select finished_at from working.outbox where finished_at is not null order by finished_at limit 1) mail
+      where finished_at < $2) as outbox,
+  exists (
+      select from (
+        select least(idle_until, absolute_until) as until from working.sessions
+        order by least(idle_until, absolute_until) limit 1) session
+      where until <= $1)
     or exists (select from working.closings) as sessions,
-  exists (select from working.invitations where until <= $1) as invitations,
+  exists (
+    select from (select until from working.invitations order by until limit 1) invitation
+    where until <= $1) as invitations,
   exists (select from working.server_monitors) as monitors,
   exists (
       select from working.run_tasks

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use infra::postgres::{Cluster, ClusterOptions, ConnectOptions, binaries, connect_one};
-use test_support::SmallDisk;
+use test_support::{SmallDisk, empty_database};
 use tests::{Installation, Person, TestServer, until};
 
 use crate::load::{Load, check};
@@ -22,8 +22,13 @@ struct Harness {
 }
 
 impl Harness {
-    /// `None` where nothing may be mounted.
+    /// With both databases on the small disk. `None` where nothing may be mounted.
     async fn new() -> Option<Self> {
+        Self::with(None).await
+    }
+
+    /// With the keyring on the small disk, and the log in another database than there.
+    async fn with(log: Option<&str>) -> Option<Self> {
         let Some(disk) = SmallDisk::mount(KILOBYTES) else {
             let left_out = std::env::var_os("LETHE_TEST_NO_MOUNT").is_some();
             assert!(
@@ -33,14 +38,18 @@ impl Harness {
             return None;
         };
         let cluster = start(&disk).await;
-        let [log, keyring] = ["lethe", "lethe_keys"].map(|name| cluster.url(name));
-        let installation =
-            Installation::with(&[("database_url", &log), ("keyring_url", &keyring)]).await;
+        let [own, keyring] = ["lethe", "lethe_keys"].map(|name| cluster.url(name));
+        let databases = [("database_url", log.unwrap_or(&own)), ("keyring_url", keyring.as_str())];
+        let installation = Installation::with(&databases).await;
         Some(Self { disk, cluster, installation })
     }
 
     async fn admin(&self) -> tokio_postgres::Client {
-        connect_one(&self.cluster.url("lethe"), &ConnectOptions::default()).await.unwrap()
+        self.admin_of("lethe").await
+    }
+
+    async fn admin_of(&self, database: &str) -> tokio_postgres::Client {
+        connect_one(&self.cluster.url(database), &ConnectOptions::default()).await.unwrap()
     }
 
     /// With the server that is there, if it has come back by itself.
@@ -103,11 +112,12 @@ async fn until_ready(lethe: &TestServer) {
     .await;
 }
 
-async fn until_writes_say(lethe: &TestServer, why: &str) {
+/// This part of its readiness.
+async fn until_not_ready(lethe: &TestServer, part: &str, why: &str) {
     until("the node is not ready, and says why", async || {
         let status = lethe.client().get("/readyz").await.status;
         let reasons = lethe.readiness().await;
-        let says = status == 503 && reasons["writes"].as_str().unwrap().contains(why);
+        let says = status == 503 && reasons[part].as_str().unwrap().contains(why);
         if says { Ok(()) } else { Err(reasons) }
     })
     .await;
@@ -133,7 +143,7 @@ async fn a_disk_that_is_full_and_freed_costs_no_answer_and_no_restart() {
     for load in &loads {
         load.until_put_off().await;
     }
-    until_writes_say(&lethe, "53100").await;
+    until_not_ready(&lethe, "writes", "53100").await;
     assert_eq!(metric(&lethe).await, "lethe_log_writable 0");
 
     harness.disk.free();
@@ -167,5 +177,35 @@ async fn a_wal_that_has_no_room_left_costs_no_answer_and_no_restart_of_lethe() {
     until_ready(&lethe).await;
     until_answered(&loads).await;
     check(&harness.admin().await, loads).await;
+    harness.stop(lethe).await;
+}
+
+/// The log's disk has room: nothing but what needs a new key is put off.
+#[tokio::test]
+async fn a_full_disk_of_the_keyring_alone_makes_a_node_unready_until_it_has_room_again() {
+    let log = empty_database().await.unwrap();
+    let Some(harness) = Harness::with(Some(log.as_str())).await else { return };
+    let lethe = harness.installation.node().await;
+    let client = lethe.client();
+    Person::named("ada").register(&client).await;
+    until_ready(&lethe).await;
+    harness.admin_of("lethe_keys").await.query(NEXT_FILE, &[]).await.unwrap();
+
+    harness.disk.fill();
+
+    // Where a page has room, a key is made.
+    let mut people = 0;
+    until("a registration is put off", async || {
+        people += 1;
+        Person::named(&format!("person{people}")).try_register(&client).await.status == 503
+    })
+    .await;
+    until_not_ready(&lethe, "keyring", "53100").await;
+    assert_eq!(metric(&lethe).await, "lethe_log_writable 1");
+
+    harness.disk.free();
+
+    until_ready(&lethe).await;
+    Person::named("bob").register(&client).await;
     harness.stop(lethe).await;
 }

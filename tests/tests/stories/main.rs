@@ -2,6 +2,7 @@
 
 mod accounts;
 mod backups;
+mod clocks;
 mod command_line;
 mod cors;
 mod demo;

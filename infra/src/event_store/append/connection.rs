@@ -15,11 +15,10 @@ use super::rows::{Append, NewEvent, NewGuard, NewReservation};
 use crate::failpoint;
 use crate::log::watermark::{CompareError, LOOK, NewestEvent, Watermark, WentBack};
 use crate::metrics::Metrics;
-use crate::postgres::{ConnectOptions, DatabaseUrl, PgError, connect_one, describe};
+use crate::postgres::{
+    ConnectOptions, DatabaseUrl, PgError, connect_one, describe, is_refusal_of_any_write,
+};
 
-/// The classes of errors that any append would meet: state of the transaction (read-only), rights and schema,
-/// resources (a full disk), input and output.
-const OF_SERVER: [&str; 4] = ["25", "42", "53", "58"];
 const APPEND: &str = include_str!("append.sql");
 const APPEND_ONE: &str = "select at, waited_seconds from event_log.append_one_guarded($1, $2)";
 const SESSION_SETTINGS: &str = include_str!("session_settings.sql");
@@ -200,8 +199,7 @@ impl Connection {
             return AppendError::Unavailable(describe(error));
         }
         // A batch that needs too much memory is written one by one.
-        let is_of_server = OF_SERVER.iter().any(|class| code.code().starts_with(class));
-        if is_of_server && *code != SqlState::OUT_OF_MEMORY {
+        if is_refusal_of_any_write(code) {
             return AppendError::Refused(describe(error));
         }
         AppendError::Failed(describe(error))

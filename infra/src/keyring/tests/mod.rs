@@ -33,6 +33,7 @@ mod status;
 mod unanswered;
 mod values;
 mod wraps;
+mod writes;
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! `lethe doctor`: looks at everything that can be wrong, and says what an erasure reaches.
 
 mod addresses;
+mod clocks;
 mod copy;
 mod erasures;
 mod reach;
@@ -11,7 +12,6 @@ use std::io::{Stdout, Write, stdout};
 use std::sync::Arc;
 
 use infra::clock::Clock;
-use infra::postgres::Pool;
 
 use super::CliError;
 use super::terminal::count;
@@ -68,17 +68,6 @@ pub async fn run(config: Arc<Config>) -> Result<(), CliError> {
     }
 }
 
-async fn clocks(pool: &Pool, findings: &mut Findings) {
-    let clock = Clock::system();
-    match clock.compare(pool).await {
-        Ok(()) => match clock.skew().fault() {
-            None => findings.well("the clocks of this machine and of the database agree"),
-            Some(fault) => findings.wrong(&fault),
-        },
-        Err(error) => findings.wrong(&format!("the database's clock is not known: {error}")),
-    }
-}
-
 async fn look(
     config: &Config,
     databases: &Databases,
@@ -114,7 +103,7 @@ async fn look(
     match wiring::keyring(config, pool, Clock::system(), Creation::Nothing).await {
         Ok(keyring) => {
             if let Some(pool) = log_pool {
-                clocks(&pool, findings).await;
+                clocks::look(config, &pool, findings).await;
                 erasures::look(config, pool, &keyring, findings).await;
             }
             copy::look(&keyring, config, findings).await;

@@ -162,3 +162,34 @@ async fn the_reaper_is_woken_at_the_moment_when_a_seat_lease_ends() {
     let is_over = "select expires_at <= clock_timestamp() from working.seat_leases";
     assert!(client.query_one(is_over, &[]).await.unwrap().get::<_, bool>(0));
 }
+
+/// A plan for any time expects that much is due.
+#[tokio::test]
+async fn no_look_reads_the_sessions_and_the_mails_of_which_none_is_due() {
+    let harness = Harness::new().await;
+    let admin = connect_one(&harness.databases.log_url, &ConnectOptions::default()).await.unwrap();
+    let fill = "
+        insert into working.sessions (token_hash, session_id, account_id, kind, opened_at, last_used_at,
+          idle_seconds, idle_until, absolute_until)
+        select sha256(int8send(n)), gen_random_uuid(), gen_random_uuid(), 'browser', now(), now(), 60,
+          now() + interval '1 day', now() + interval '1 day'
+        from generate_series(1, 3000) n;
+        insert into working.outbox (mail_id, cause, kind, tenant_id, subject_id, address, state, next_at,
+          created_at, finished_at)
+        select gen_random_uuid(), gen_random_uuid(), 'verify_email', gen_random_uuid(), gen_random_uuid(),
+          '', 'sent', now(), now(), now()
+        from generate_series(1, 3000);
+        analyze working.sessions, working.outbox;
+        set plan_cache_mode = force_generic_plan;
+        begin";
+    admin.batch_execute(fill).await.unwrap();
+    let now = Clock::system().now();
+
+    let due = include_str!("../due.sql");
+    let due = admin.query_one(due, &[&now, &(now - TimeDelta::days(30))]).await.unwrap();
+
+    assert!(!due.get::<_, bool>("sessions") && !due.get::<_, bool>("outbox"));
+    let read = "select sum(seq_tup_read)::bigint from pg_stat_xact_user_tables
+        where schemaname = 'working' and relname in ('sessions', 'outbox')";
+    assert_eq!(admin.query_one(read, &[]).await.unwrap().get::<_, i64>(0), 0);
+}

@@ -12,6 +12,8 @@ const DAYS: &str = include_str!("fill_days.sql");
 const ERASURES: &str = include_str!("fill_erasures.sql");
 const RESERVATIONS: &str = include_str!("fill_reservations.sql");
 const TASKS: &str = include_str!("fill_tasks.sql");
+const SESSIONS: &str = include_str!("fill_sessions.sql");
+const MAILS: &str = include_str!("fill_mails.sql");
 const ERASE_BESIDE: &str = include_str!("erase_beside.sql");
 const FENCES: &str = "insert into event_log.fences select lpad(to_hex(n), 32, '0')::uuid, '{}', 0 \
     from generate_series($1::bigint + 1, $2::bigint) n";
@@ -21,8 +23,17 @@ pub const LIVE_KIND: &str = "account.email.1";
 /// A kind whose key is erased.
 pub const OLD_KIND: &str = "account.email.0";
 /// The tables that grow.
-pub const TABLES: [&str; 7] =
-    ["keys", "roots", "erasures", "fences", "reservations", "run_tasks", "run_secrets"];
+pub const TABLES: [&str; 9] = [
+    "keys",
+    "roots",
+    "erasures",
+    "fences",
+    "reservations",
+    "run_tasks",
+    "run_secrets",
+    "sessions",
+    "outbox",
+];
 
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
@@ -39,6 +50,8 @@ pub struct Sizes {
     pub old_reservations: i64,
     /// Of which 3,000 are lost.
     pub tasks: i64,
+    pub sessions: i64,
+    pub mails: i64,
 }
 
 impl Sizes {
@@ -52,6 +65,8 @@ impl Sizes {
         reservations: 15_000,
         old_reservations: 15_000,
         tasks: 18_000,
+        sessions: 15_000,
+        mails: 15_000,
     };
     const LARGE: Self = Self {
         keys: 20_000_000,
@@ -62,6 +77,8 @@ impl Sizes {
         reservations: 5_000_000,
         old_reservations: 100_000,
         tasks: 303_000,
+        sessions: 1_000_000,
+        mails: 1_000_000,
     };
     /// What is needed where nothing else is.
     pub const NEARLY_NONE: Self = Self {
@@ -74,6 +91,8 @@ impl Sizes {
         reservations: 40_000,
         old_reservations: 1,
         tasks: 0,
+        sessions: 0,
+        mails: 0,
     };
 
     pub fn wanted() -> Self {
@@ -81,13 +100,16 @@ impl Sizes {
             return Self::SMALL;
         }
         let part = part();
-        let Self { keys, erased_people, erasures, reservations, tasks, .. } = Self::LARGE;
+        let Self { keys, erased_people, erasures, reservations, tasks, sessions, mails, .. } =
+            Self::LARGE;
         Self {
             keys: keys / part,
             erased_people: erased_people / part,
             erasures: erasures / part,
             reservations: reservations / part,
             tasks: tasks / part,
+            sessions: sessions / part,
+            mails: mails / part,
             ..Self::LARGE
         }
     }
@@ -118,6 +140,8 @@ pub async fn filled(sizes: Sizes) -> Installation {
     for (kind, count) in [(LIVE_KIND, sizes.reservations), (OLD_KIND, sizes.old_reservations)] {
         log.execute(RESERVATIONS, &[&kind, &count]).await.unwrap();
     }
+    log.execute(SESSIONS, &[&sizes.sessions]).await.unwrap();
+    log.execute(MAILS, &[&sizes.mails]).await.unwrap();
     fill_tasks(&installation, sizes.tasks).await;
     for client in [&keyring, &log] {
         client.batch_execute("vacuum analyze").await.unwrap();

@@ -114,7 +114,21 @@ async fn serve_once(large: &Installation) {
     let node = start(large).await;
     gauges_are_refreshed(&node).await;
     settle(large, &node, "ada").await.erase(large).await;
+    departures_end(large).await;
     node.stop().await;
+}
+
+/// Who was erased is not looked for any longer.
+async fn departures_end(large: &Installation) {
+    let log = large.log().await;
+    until("no departure is left", async || {
+        let left = log.query_one("select count(*) from working.departures", &[]).await.unwrap();
+        match left.get::<_, i64>(0) {
+            0 => Ok(()),
+            left => Err(left),
+        }
+    })
+    .await;
 }
 
 async fn act_once(large: &Installation) {
