@@ -103,8 +103,14 @@ async fn list(
 #[derive(Serialize, ToSchema)]
 #[schema(as = WorkspaceOwners)]
 pub struct OwnersView {
-    /// The accounts that own it; none while nobody does.
-    owner_ids: Vec<Uuid>,
+    /// None while nobody owns it.
+    items: Vec<OwnerView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = WorkspaceOwner)]
+pub struct OwnerView {
+    account_id: Uuid,
 }
 
 /// Who owns a workspace. The `ETag` is that of the workspace: each change of it changes it.
@@ -126,8 +132,8 @@ async fn read_owners(api: &Api, workspace: WorkspaceId) -> Read<OwnersView> {
     let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
     let live = loaded.state.live().ok_or_else(nothing)?;
     let owners = live.members.iter().filter(|(_, role)| **role == Role::Owner);
-    let owner_ids = owners.map(|(account, _)| account.0).collect();
-    Ok((loaded.version, OwnersView { owner_ids }))
+    let items = owners.map(|(account, _)| OwnerView { account_id: account.0 }).collect();
+    Ok((loaded.version, OwnersView { items }))
 }
 
 #[derive(ToSchema)]

@@ -15,6 +15,7 @@ use super::tenant::{Tenant, issue_token};
 const WHOLE: &[&str] = &[
     "/v1/admin/log-lock",
     "/v1/admin/projections",
+    "/v1/admin/workspaces/{workspace_id}/owner",
     "/v1/me/consents",
     "/v1/rights",
     "/v1/roles",

@@ -93,10 +93,10 @@ async fn nobody_inherits_who_has_not_agreed_and_an_operator_appoints_an_owner() 
     appoint(nobody).await.expect(404);
     let bob_id = bob.account().await;
     let before = operator.get(&owner).await.expect(200);
-    assert_eq!((before.json(), before.etag().as_str()), (json!({ "owner_ids": [] }), seen));
+    assert_eq!((before.json(), before.etag().as_str()), (json!({ "items": [] }), seen));
     let appointed = appoint(&bob_id).await.expect(200);
     let shown = operator.get(&owner).await.expect(200);
-    assert_eq!(appointed.json(), json!({ "owner_ids": [bob_id] }));
+    assert_eq!(appointed.json(), json!({ "items": [{ "account_id": bob_id }] }));
     assert_eq!((appointed.json(), appointed.etag()), (shown.json(), shown.etag()));
 
     assert_eq!(role(&harness, &bob).await, "owner");
