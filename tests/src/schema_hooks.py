@@ -43,7 +43,7 @@ def ids_of(operation):
     method, names = operation.method.upper(), operation.path.split("/")
     changes = method in ("PUT", "PATCH") or names[-1] == "approve"
     ids = SETTINGS["ids"] | (SETTINGS["other"] if changes else {})
-    if method == "DELETE" and names[-1] != "{workspace_id}":
+    if method == "DELETE":
         ids.pop(names[-1].strip("{}"), None)
     return ids
 

@@ -58,8 +58,6 @@ actions! {
     RenameWorkspace ManageWorkspace Refused Refused Any;
     /// Allowed in the grace, so that a request that is sent again gets its first answer.
     RequestDeletion DeleteWorkspace Allowed Allowed Any;
-    /// The former way to request it.
-    DeleteWorkspace DeleteWorkspace Allowed Allowed Any;
     ShowDeletion ReadWorkspace Allowed Allowed Any;
     CancelDeletion DeleteWorkspace Allowed Allowed Stays;
     /// An owner who did not request it has it come sooner.

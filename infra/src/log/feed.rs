@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use chrono::{DateTime, Utc};
 use futures_util::Stream;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -111,12 +112,28 @@ impl<'a> Feed<'a> {
         versions: Range<i64>,
         limit: i64,
     ) -> Result<Vec<Recorded>, FeedError> {
-        let values: [(&(dyn ToSql + Sync), Type); 5] = [
+        Self::newest_between(client, (stream, types), versions, (None, None), limit).await
+    }
+
+    /// The same, of those that were recorded at a time or later, and before another one.
+    ///
+    /// # Errors
+    /// [`FeedError`].
+    pub async fn newest_between(
+        client: &PoolClient,
+        (stream, types): (Uuid, &[&str]),
+        versions: Range<i64>,
+        (since, until): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
+        limit: i64,
+    ) -> Result<Vec<Recorded>, FeedError> {
+        let values: [(&(dyn ToSql + Sync), Type); 7] = [
             (&stream, Type::UUID),
             (&types, Type::TEXT_ARRAY),
             (&versions.start, Type::INT8),
             (&versions.end, Type::INT8),
             (&limit, Type::INT8),
+            (&since, Type::TIMESTAMPTZ),
+            (&until, Type::TIMESTAMPTZ),
         ];
         let rows = client.query_typed(NEWEST_OF_STREAM, &values).await?;
         let positions: Result<Vec<i64>, _> = rows.iter().rev().map(|row| row.try_get(0)).collect();
@@ -234,9 +251,10 @@ mod tests {
         assert!(newest(10..i64::MAX, 9).await.is_empty());
 
         let walked = async |after: i64| {
-            let of = format!("'{stream}', '{{tally.reset}}', {after}, {}, 1", i64::MAX);
+            let of = format!("'{stream}', '{{tally.reset}}', {after}, {}, 1, null, null", i64::MAX);
             let name = format!("newest_{after}");
-            let prepare = format!("prepare {name} (uuid, text[], bigint, bigint, bigint) as ");
+            let types = "uuid, text[], bigint, bigint, bigint, timestamptz, timestamptz";
+            let prepare = format!("prepare {name} ({types}) as ");
             owner.batch_execute(&(prepare + NEWEST_OF_STREAM)).await.unwrap();
             let explain = format!("explain (analyze, costs off) execute {name} ({of})");
             let plan = owner.query(&explain, &[]).await.unwrap();

@@ -14,6 +14,7 @@ const NEWEST_IN_STREAM: &str =
     concat!(include_str!("find_in_stream.sql"), "order by version desc limit $8");
 const FIND_POSITION: &str = include_str!("find_position.sql");
 const FIND_EDGE: &str = include_str!("find_edge.sql");
+const FIND_OF_ACTOR: &str = include_str!("find_of_actor.sql");
 
 pub struct AuditTrail;
 
@@ -104,6 +105,29 @@ pub async fn page(
             Ok(events)
         }
     }
+}
+
+/// What an actor did of these types since a time, the oldest first: the newest `limit` of it. It does not lag: what
+/// the trail has not come to is read from the log.
+///
+/// # Errors
+/// The database does not answer; the log lacks an event of the trail, or it cannot be read.
+pub async fn of_actor(
+    pool: &Pool,
+    (actor, types): (ActorId, &[&str]),
+    since: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Recorded>, FeedError> {
+    let client = pool.get().await.map_err(PgError::from)?;
+    let values: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&actor.0, Type::UUID),
+        (&types, Type::TEXT_ARRAY),
+        (&since, Type::TIMESTAMPTZ),
+        (&limit, Type::INT8),
+    ];
+    let rows = client.query_typed(FIND_OF_ACTOR, &values).await?;
+    let positions: Result<Vec<i64>, _> = rows.iter().rev().map(|row| row.try_get(0)).collect();
+    Feed::at(&client, &positions?).await
 }
 
 /// Where an event of a stream stands in the log; `None` if there is no such event.

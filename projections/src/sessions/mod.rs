@@ -8,6 +8,7 @@ use infra::log::{Poison, Projection, Recorded, Row, ToSql, Type};
 use infra::postgres::{PgError, Pool, TimeOrder, TimePlace};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 const LIST_NEWEST: &str =
     concat!(include_str!("list_open.sql"), "order by opened_at desc, session_id desc limit $7");
@@ -111,19 +112,31 @@ fn sealed<F: Field>(event: &Recorded) -> Result<Vec<u8>, Poison> {
     sealed_bytes::<F>(event.sealed()).map(<[u8]>::to_vec).ok_or_else(missing)
 }
 
-/// An account's open sessions, all or those of a kind, at most `limit` of them after `last`.
+/// Which open sessions to show; what is `None` excludes nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter<'a> {
+    pub kind: Option<&'a str>,
+    /// Opened then or later.
+    pub since: Option<DateTime<Utc>>,
+    /// The first moment that is not shown.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// An account's open sessions, at most `limit` of them after `last`.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn open(
     pool: &Pool,
     account: AccountId,
-    kind: Option<&str>,
+    Filter { kind, since, until }: Filter<'_>,
     (order, last): (TimeOrder, Option<TimePlace>),
     limit: i64,
 ) -> Result<Vec<Session>, PgError> {
     let client = pool.get().await?;
     let (from, to) = order.between(last);
+    let from = since.map_or(from, |since| from.max((since, Uuid::nil())));
+    let to = until.map_or(to, |until| to.min((until, Uuid::nil())));
     let values: [(&(dyn ToSql + Sync), Type); 7] = [
         (&account.0, Type::UUID),
         (&from.0, Type::TIMESTAMPTZ),

@@ -136,8 +136,11 @@ async fn open_sessions_are_listed_newest_first_and_page_by_page() {
     harness.caught_up(ALL).await;
 
     for (order, ids) in [(TimeOrder::Newest, [4, 3, 1]), (TimeOrder::Oldest, [1, 3, 4])] {
+        let find = async |filter, last, limit| {
+            sessions::open(&harness.pool, account(7), filter, (order, last), limit).await.unwrap()
+        };
         let list = async |kind, last, limit| {
-            sessions::open(&harness.pool, account(7), kind, (order, last), limit).await.unwrap()
+            find(sessions::Filter { kind, ..Default::default() }, last, limit).await
         };
         let shown = |page: &[sessions::Session]| {
             page.iter().map(|session| session.session_id.0.as_u128()).collect::<Vec<_>>()
@@ -147,6 +150,13 @@ async fn open_sessions_are_listed_newest_first_and_page_by_page() {
         let reached = first.last().map(|last| (last.opened_at, last.session_id.0));
         assert_eq!(shown(&list(None, reached, 2).await), ids[2..]);
         assert!(list(Some("client"), None, 2).await.is_empty());
+        let (since, until) = (Some(time(3)), Some(time(4)));
+        let between = sessions::Filter { since, until, ..Default::default() };
+        assert_eq!(
+            shown(&find(between, None, 2).await),
+            [3],
+            "from the first time to before the other"
+        );
     }
     let closed = harness.row::<Sessions>(SessionId(Uuid::from_u128(2))).await.unwrap();
     assert_eq!(closed.close_reason.as_deref(), Some("signed_out"));

@@ -32,6 +32,7 @@ pub(crate) mod register;
 pub mod request_erasure;
 pub(crate) mod request_run;
 pub(crate) mod rotate_token;
+pub(crate) mod service_tokens;
 pub(crate) mod set_password;
 pub(crate) mod sign_out;
 pub(crate) mod system_command;

@@ -90,7 +90,7 @@ impl Harness {
 
     pub async fn set_seat_limit(&self, operator: &Client, limit: u32) {
         let path = format!("/v1/admin/workspaces/{}/seat-limit", self.workspace_id());
-        operator.put(&path, "*", json!({ "limit": limit })).await.expect(204);
+        operator.put(&path, "*", json!({ "limit": limit })).await.expect(200);
     }
 
     /// The data of every event of a type, in the order of the log.

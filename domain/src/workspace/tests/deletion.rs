@@ -116,7 +116,6 @@ fn until_it_is_cancelled_a_workspace_is_read_and_what_is_there_is_ended() {
         WorkspaceAction::ListApiTokens,
         WorkspaceAction::ShowApiToken,
         WorkspaceAction::RequestDeletion,
-        WorkspaceAction::DeleteWorkspace,
         WorkspaceAction::CancelDeletion,
         WorkspaceAction::HastenDeletion,
         WorkspaceAction::WithdrawSuccession,

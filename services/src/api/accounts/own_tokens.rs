@@ -24,16 +24,46 @@ use crate::api::http::listing::{ListFilter, Listing, Order, open_all};
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
+use crate::operations::service_tokens::{ServiceToken, ServiceTokensError, known_to};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_list, list);
 }
 
-/// The tokens that still act for the account.
+/// The tokens that stay.
 #[derive(Serialize, ToSchema)]
 pub struct OwnTokens {
+    /// Those that act for the account.
     items: Vec<OwnTokenView>,
+    /// Those of service accounts that the account issued, or whose secret it was shown: they act for the workspace,
+    /// and are revoked there.
+    of_service_accounts: Vec<StayingTokenView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ServiceAccountToken)]
+pub struct StayingTokenView {
+    token_id: Uuid,
+    workspace_id: Uuid,
+    /// The service account that it acts for.
+    account_id: Uuid,
+    /// It has those of them that the service account has, too.
+    scopes: Vec<&'static str>,
+    expires_at: DateTime<Utc>,
+}
+
+impl From<ServiceToken> for StayingTokenView {
+    fn from(token: ServiceToken) -> Self {
+        let ServiceToken { token, workspace, account, rights, expires_at } = token;
+        Self {
+            token_id: token.0,
+            workspace_id: workspace.0,
+            account_id: account.0,
+            scopes: rights.iter().map(|right| right.as_str()).collect(),
+            expires_at,
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -99,24 +129,31 @@ async fn list(
     Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
 }
 
-/// 204, or the tokens if they are kept: without a body where they cannot be read.
+/// The tokens that stay, those of the account if they are kept; 204 if none was to be kept and none stays. Without a
+/// body where they cannot be read.
 pub async fn answer(
     api: &Api,
     account: AccountId,
     receipt: &Receipt,
     are_kept: bool,
 ) -> HttpResponse {
-    if !are_kept {
-        return done(receipt);
-    }
     let read = async {
-        let tokens = of_account(api, account).await?;
-        open_all(tokens, |token| token.view(api)).await
+        let kept = if are_kept { of_account(api, account).await? } else { Vec::new() };
+        let items = open_all(kept, |token| token.view(api)).await?;
+        let of_service_accounts = known_to(&api.app, account).await?.into_iter();
+        let of_service_accounts = of_service_accounts.map(StayingTokenView::from).collect();
+        Ok::<_, Problem>(OwnTokens { items, of_service_accounts })
     };
-    let mut kept = written(StatusCode::OK, receipt);
     match if_read(read).await {
-        Some(items) => kept.json(OwnTokens { items }),
-        None => kept.finish(),
+        Some(stay) if !are_kept && stay.of_service_accounts.is_empty() => done(receipt),
+        Some(stay) => written(StatusCode::OK, receipt).json(stay),
+        None => written(StatusCode::OK, receipt).finish(),
+    }
+}
+
+impl From<ServiceTokensError> for Problem {
+    fn from(error: ServiceTokensError) -> Self {
+        Self::unavailable(&error)
     }
 }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
-use crate::api::http::fields::{Fields, parsed};
+use crate::api::http::fields::{Fields, RUNS_BACKWARDS, parsed, times};
 use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
@@ -30,7 +30,7 @@ const FAILED: &[&str] = &["account.login_failed", "account.logins_failed"];
 const VERSIONS_MAX: i64 = 10_000;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_list, list);
+    routes.add(__path_list, list).refuses_values(&[RUNS_BACKWARDS]);
 }
 
 #[derive(Serialize, IntoParams)]
@@ -38,6 +38,10 @@ pub fn routes(routes: &mut Routes) {
 pub struct SignInFilter {
     /// Those that opened a session, or those that were refused.
     succeeded: Option<bool>,
+    /// Recorded then or later.
+    from: Option<DateTime<Utc>>,
+    /// Recorded before.
+    to: Option<DateTime<Utc>>,
 }
 
 type SignInListing = Listing<SignInFilter>;
@@ -46,7 +50,9 @@ impl ListFilter for SignInFilter {
     const ORDERS: &'static [Order] = &[Order::Newest];
 
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { succeeded: fields.optional("succeeded", parsed("true or false"))? })
+        let succeeded = fields.optional("succeeded", parsed("true or false"));
+        let (from, to) = times(fields)?;
+        Some(Self { succeeded: succeeded?, from, to })
     }
 }
 
@@ -97,12 +103,14 @@ async fn list(
     let versions = looked_through(before);
     let end = (versions.start > 1).then_some((versions.start,));
     let client = api.app.pool.get().await.map_err(PgError::from)?;
-    let types = match listing.filter.succeeded {
+    let SignInFilter { succeeded, from, to } = listing.filter;
+    let types = match succeeded {
         Some(true) => SUCCEEDED,
         Some(false) => FAILED,
         None => TYPES,
     };
-    let events = Feed::newest_of(&client, (account.0, types), versions, page.rows()).await?;
+    let of = (account.0, types);
+    let events = Feed::newest_between(&client, of, versions, (from, to), page.rows()).await?;
     drop(client);
     let mut found = Vec::with_capacity(events.len());
     for event in &events {

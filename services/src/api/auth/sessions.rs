@@ -10,7 +10,7 @@ use domain::session::{CloseReason, Session, SessionCommand};
 use infra::event_store::Step;
 use infra::failpoint;
 use infra::sessions::Period;
-use projections::sessions::{Session as Row, Sessions, open};
+use projections::sessions::{Filter, Session as Row, Sessions, open};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -22,7 +22,9 @@ use crate::api::auth::signed_in::{SignedIn, cookie_cleared, shows_cookie};
 use crate::api::http::answer::done;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::Page;
-use crate::api::http::fields::{Fields, FromFields, Nothing, choice, parsed};
+use crate::api::http::fields::{
+    Fields, FromFields, Nothing, RUNS_BACKWARDS, choice, parsed, times,
+};
 use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::{Problem, ProblemKind};
@@ -34,6 +36,7 @@ use crate::unseal::Unsealer;
 pub fn routes(routes: &mut Routes) {
     routes
         .add(__path_list, list)
+        .refuses_values(&[RUNS_BACKWARDS])
         .add(__path_close, close)
         .add(__path_close_current, close_current)
         .add(__path_close_others, close_others)
@@ -46,6 +49,10 @@ pub struct SessionFilter {
     /// `browser` or `client`.
     #[param(value_type = Option<String>, pattern = r"^(?:browser|client)$")]
     kind: Option<&'static str>,
+    /// Opened then or later.
+    from: Option<DateTime<Utc>>,
+    /// Opened before.
+    to: Option<DateTime<Utc>>,
 }
 
 type SessionListing = Listing<SessionFilter>;
@@ -54,7 +61,9 @@ impl ListFilter for SessionFilter {
     const ORDERS: &'static [Order] = &[Order::Newest, Order::Oldest];
 
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { kind: fields.optional("kind", choice(&["browser", "client"]))? })
+        let kind = fields.optional("kind", choice(&["browser", "client"]));
+        let (from, to) = times(fields)?;
+        Some(Self { kind: kind?, from, to })
     }
 }
 
@@ -100,8 +109,9 @@ async fn list(
     let Query(listing) = query;
     let page = listing.page(&api, signed_in.tenant(), "/v1/me/sessions").await?;
     least.reached::<Sessions>(&api).await?;
-    let (kind, order) = (listing.filter.kind, page.by_time());
-    let rows = open(&api.app.pool, signed_in.account, kind, order, page.rows()).await?;
+    let SessionFilter { kind, from, to } = listing.filter;
+    let filter = Filter { kind, since: from, until: to };
+    let rows = open(&api.app.pool, signed_in.account, filter, page.by_time(), page.rows()).await?;
     let ids: Vec<SessionId> = rows.iter().map(|row| row.session_id).collect();
     let periods = api.app.sessions.periods(&ids).await?;
     let mut found = Vec::with_capacity(rows.len());

@@ -74,6 +74,11 @@ impl Order {
         Some(sorted.partition_point(|(at, _)| if newest { *at >= last } else { *at <= last }))
     }
 
+    /// Whether things come by when they began.
+    pub const fn is_by_begin(self) -> bool {
+        matches!(self, Self::Newest | Self::Oldest)
+    }
+
     /// Of a list that is kept by time.
     pub const fn by_time(self) -> TimeOrder {
         match self {
@@ -104,10 +109,7 @@ impl<F: ListFilter> FromFields for Listing<F> {
 
     fn read(fields: &mut Fields) -> Option<Self> {
         let filter = F::read(fields);
-        let order = match F::ORDERS {
-            [only] => Some(Some(*only)),
-            several => fields.optional("order", |value| order_of(several, value)),
-        };
+        let order = fields.optional("order", |value| order_of(F::ORDERS, value));
         let limit = fields.optional("limit", digits(1, LIMIT_MAX));
         let cursor = fields.optional("cursor", text(|text| Ok::<_, String>(text.to_owned())));
         Some(Self {
@@ -131,7 +133,7 @@ fn order_of(orders: &[Order], value: &Value) -> Result<Order, String> {
 impl<F: ListFilter> IntoParams for Listing<F> {
     fn into_params(within: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let mut all = F::into_params(within);
-        if let [default, _, ..] = F::ORDERS {
+        if let [default, ..] = F::ORDERS {
             let text = format!("`{}` by default.", default.as_str());
             let schema = ObjectBuilder::new().schema_type(Type::String);
             let schema = schema.enum_values(Some(names(F::ORDERS)));
@@ -174,6 +176,15 @@ impl Place {
     pub fn by_name(name: &str, id: Uuid) -> Self {
         Self { number: 0, name: comparable(name), id }
     }
+}
+
+/// A part of names that is looked for; names are compared with it by [`comparable`].
+///
+/// # Errors
+/// It is empty, or has more than 100 characters.
+pub fn part_of_name(text: &str) -> Result<String, &'static str> {
+    let fits = (1..=100).contains(&text.chars().count());
+    fits.then(|| comparable(text)).ok_or("this must have 1 to 100 characters")
 }
 
 /// What names are compared by: capital and small letters are the same, and a letter with its mark is one or two.

@@ -28,6 +28,7 @@ pub mod refusal;
 pub mod routes;
 pub mod schemas;
 pub mod uniform;
+pub mod versions;
 
 #[cfg(test)]
 mod fields_tests;

@@ -218,15 +218,14 @@ pub(super) mod tests {
 
     /// Proxies and clients drop it, or refuse to send it.
     #[test]
-    fn no_delete_takes_a_body_but_the_former_one_of_a_workspace() {
+    fn no_delete_takes_a_body() {
         let document = shown();
         let paths = document["paths"].as_object().unwrap();
-        let with_a_body: Vec<&str> = paths
-            .iter()
-            .filter(|(_, item)| item["delete"]["requestBody"].is_object())
-            .map(|(path, _)| path.as_str())
-            .collect();
-        assert_eq!(with_a_body, ["/v1/workspaces/{workspace_id}"]);
+        let deletes = paths.iter().filter(|(_, item)| item["delete"].is_object());
+        let (with_a_body, others): (Vec<_>, Vec<_>) =
+            deletes.partition(|(_, item)| item["delete"]["requestBody"].is_object());
+        assert!(others.len() >= 10, "{others:?}");
+        assert!(with_a_body.is_empty(), "{with_a_body:?}");
     }
 
     #[test]

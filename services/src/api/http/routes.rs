@@ -289,7 +289,6 @@ mod tests {
             }
         }
         let all = [
-            "DELETE ",
             "DELETE /api-tokens/{token_id}",
             "DELETE /deletion",
             "DELETE /invitations/{invitation_id}",

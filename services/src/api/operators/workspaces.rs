@@ -1,17 +1,18 @@
 //! Workspaces without an owner, and what an operator does for those who are left.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
-use domain::workspace::Hastening;
+use domain::workspace::{Hastening, Role, Workspace};
 use domain::{AccountId, WorkspaceId};
 use projections::workspaces::{RestrictedWorkspace, restricted};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::api::ApiData;
 use crate::api::auth::operator::{Admin, Operator};
-use crate::api::http::answer::{accepted, done};
+use crate::api::auth::path_resources::{PathId, nothing};
+use crate::api::http::answer::{Read, accepted, at_version, done, shown_if_read};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, FromFields, Nothing, text};
@@ -21,6 +22,7 @@ use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::operators::change::WorkspaceChange;
+use crate::api::{Api, ApiData};
 use crate::operations::hasten_deletion;
 use crate::operations::owners::appoint;
 
@@ -35,6 +37,8 @@ const APPOINTS: &[ProblemKind] = &[
 pub fn routes(routes: &mut Routes) {
     routes
         .add(__path_list, list)
+        .add(__path_show_owners, show_owners)
+        .refuses(&[ProblemKind::NotFound])
         .add(__path_appoint_owner, appoint_owner)
         .refuses(APPOINTS)
         .add(__path_hasten, hasten)
@@ -96,6 +100,42 @@ async fn list(
     Ok(HttpResponse::Ok().json(page))
 }
 
+#[derive(Serialize, ToSchema)]
+#[schema(as = WorkspaceOwners)]
+pub struct OwnersView {
+    /// None while nobody owns it.
+    items: Vec<OwnerView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = WorkspaceOwner)]
+pub struct OwnerView {
+    account_id: Uuid,
+}
+
+/// Who owns a workspace. The `ETag` is that of the workspace: each change of it changes it.
+#[utoipa::path(
+    get, path = "/v1/admin/workspaces/{workspace_id}/owner", tag = "operators",
+    params(("workspace_id" = Uuid, Path)),
+    responses((status = 200, body = OwnersView, headers(("ETag" = String)))),
+)]
+async fn show_owners(
+    api: ApiData,
+    _: Operator<Admin>,
+    workspace: PathId<WorkspaceId>,
+) -> Result<HttpResponse, Problem> {
+    let (version, view) = read_owners(&api, workspace.get()?).await?;
+    Ok(at_version(version, view))
+}
+
+async fn read_owners(api: &Api, workspace: WorkspaceId) -> Read<OwnersView> {
+    let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+    let live = loaded.state.live().ok_or_else(nothing)?;
+    let owners = live.members.iter().filter(|(_, role)| **role == Role::Owner);
+    let items = owners.map(|(account, _)| OwnerView { account_id: account.0 }).collect();
+    Ok((loaded.version, OwnersView { items }))
+}
+
 #[derive(ToSchema)]
 #[schema(example = json!({ "account_id": "01980f6e-5d1c-7cc0-8f4e-2f9a1b7c3d5e" }))]
 pub struct AppointOwnerRequest {
@@ -116,7 +156,8 @@ impl FromFields for AppointOwnerRequest {
     put, path = "/v1/admin/workspaces/{workspace_id}/owner", tag = "operators",
     request_body = AppointOwnerRequest,
     params(("workspace_id" = Uuid, Path), MustMatch),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 200, body = OwnersView,
+            headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn appoint_owner(
     api: ApiData,
@@ -129,7 +170,8 @@ async fn appoint_owner(
     let mut request = change.request(bytes);
     request.guards.push(stays);
     let step = matches.0.on(step)?;
-    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    Ok(shown_if_read(StatusCode::OK, &receipt, read_owners(&api, change.workspace)).await)
 }
 
 /// Cancels the deletion of a workspace, and makes the account its owner: one of its members, or of those who were

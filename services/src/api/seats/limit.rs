@@ -1,22 +1,23 @@
 //! How many seats a workspace has, as an operator sets and reads it.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use domain::WorkspaceId;
 use domain::seat::{LIMIT_MAX, LimitCause, SeatCommand, SeatError, SeatPool, pool_stream};
 use infra::event_store::Step;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::ApiData;
 use crate::api::auth::operator::{Admin, Operator};
 use crate::api::auth::path_resources::PathId;
-use crate::api::http::answer::{at_version, done};
+use crate::api::http::answer::{Read, at_version, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number};
 use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 use crate::api::operators::change::WorkspaceChange;
+use crate::api::{Api, ApiData};
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_show, show).add(__path_set, set);
@@ -56,12 +57,15 @@ async fn show(
     _: Operator<Admin>,
     workspace: PathId<WorkspaceId>,
 ) -> Result<HttpResponse, Problem> {
-    let workspace = workspace.get()?;
+    let (version, view) = read(&api, workspace.get()?).await?;
+    Ok(at_version(version, view))
+}
+
+async fn read(api: &Api, workspace: WorkspaceId) -> Read<SeatLimitView> {
     let pool = pool_stream(workspace);
     let loaded = api.app.executor.load::<SeatPool>(workspace.into(), pool).await?;
     let live = loaded.state.live().ok_or(SeatError::Unknown)?;
-    let (limit, cause) = (live.limit, live.cause);
-    Ok(at_version(loaded.version, SeatLimitView { limit, cause }))
+    Ok((loaded.version, SeatLimitView { limit: live.limit, cause: live.cause }))
 }
 
 /// Sets how many seats a workspace has. Under a lowered limit nobody is cut off: leases are no
@@ -71,7 +75,8 @@ async fn show(
     put, path = "/v1/admin/workspaces/{workspace_id}/seat-limit", tag = "operators",
     request_body = SetSeatLimitRequest,
     params(("workspace_id" = uuid::Uuid, Path), MustMatch),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = String)))),
+    responses((status = 200, body = SeatLimitView,
+            headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn set(
     api: ApiData,
@@ -82,5 +87,6 @@ async fn set(
     let (SetSeatLimitRequest { limit }, bytes) = body.read()?;
     let sets = SeatCommand::SetLimit { limit, cause: LimitCause::Admin };
     let step = matches.0.on(Step::new::<SeatPool>(pool_stream(change.workspace), sets))?;
-    Ok(done(&api.app.executor.execute(&change.request(bytes), &[step]).await?))
+    let receipt = api.app.executor.execute(&change.request(bytes), &[step]).await?;
+    Ok(shown_if_read(StatusCode::OK, &receipt, read(&api, change.workspace)).await)
 }

@@ -1,11 +1,13 @@
 //! A server's deployments: named lists of steps.
 
+use std::collections::BTreeMap;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use domain::privacy::{
     CommandLine, DeploymentConfig, DeploymentName, DeploymentStep, DeploymentSteps, Label, Personal,
 };
-use domain::server::{Deployment, LiveServer, Server, ServerCommand};
+use domain::server::{Deployment, LiveServer, Server, ServerCommand, ServerEvent};
 use domain::workspace::WorkspaceAction;
 use domain::{DeploymentId, ServerId};
 use infra::event_store::{Receipt, Step};
@@ -29,10 +31,12 @@ use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
+use crate::api::http::versions::versions_of;
 use crate::api::servers::change::{ServerChange, after};
 use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
+const CONFIGURING: &[&str] = &["server.deployment_configured"];
 const TOO_LONG: Unfit = ("/steps", "names and commands have more than 128 KiB together");
 
 pub fn routes(routes: &mut Routes) {
@@ -117,7 +121,7 @@ pub struct DeploymentFilter {}
 type DeploymentListing = Listing<DeploymentFilter>;
 
 impl ListFilter for DeploymentFilter {
-    const ORDERS: &'static [Order] = &[Order::Name];
+    const ORDERS: &'static [Order] = &[Order::Name, Order::Newest, Order::Oldest];
 
     fn read(_: &mut Fields) -> Option<Self> {
         Some(Self {})
@@ -195,7 +199,15 @@ async fn read(
     Ok((server.version, view(api, member, &server, id).await?))
 }
 
-/// The deployments of the server, by name: 32 at most.
+fn deployment_of(event: ServerEvent) -> Option<Uuid> {
+    if let ServerEvent::DeploymentConfigured { deployment, .. } = event {
+        Some(deployment.0)
+    } else {
+        None
+    }
+}
+
+/// The deployments of the server: 32 at most.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments", tag = "servers",
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), DeploymentListing),
@@ -211,10 +223,22 @@ async fn list(
     let Query(listing) = query;
     let path = format!("/v1/workspaces/servers/{}/deployments", server.id);
     let page = listing.page(&api, member.tenant(), &path).await?;
+    let configured = if listing.order.is_by_begin() {
+        versions_of(&api, (server.id.0, CONFIGURING), server.version, deployment_of).await?
+    } else {
+        Vec::new()
+    };
+    // Of one that was replaced, the first time.
+    let begun: BTreeMap<Uuid, i64> = configured.into_iter().rev().collect();
     let mut all = Vec::new();
     for (id, deployment) in &server.live()?.deployments {
         let view = opened(&api, &member, *id, deployment).await?;
-        all.push((Place::by_name(view.name.expose(), id.0), view));
+        let place = if listing.order.is_by_begin() {
+            Place::by_number(begun.get(&id.0).copied().unwrap_or_default(), id.0)
+        } else {
+            Place::by_name(view.name.expose(), id.0)
+        };
+        all.push((place, view));
     }
     Ok(at_version(server.version, page.of_all(all).await?))
 }

@@ -13,7 +13,7 @@ use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, choice, text};
 use crate::api::http::listing::{
     ListFilter, Listing, Order, Place, SORTED_BY_NAME_MAX, TOO_MANY_NAMES, comparable, few_enough,
-    open_all,
+    open_all, part_of_name,
 };
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::Problem;
@@ -48,11 +48,6 @@ impl ListFilter for ServerFilter {
         let name = fields.optional("name", text(part_of_name));
         Some(Self { reach: reach?, name: name? })
     }
-}
-
-fn part_of_name(text: &str) -> Result<String, &'static str> {
-    let fits = (1..=100).contains(&text.chars().count());
-    fits.then(|| comparable(text)).ok_or("this must have 1 to 100 characters")
 }
 
 /// The workspace's servers.

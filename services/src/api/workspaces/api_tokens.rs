@@ -24,7 +24,7 @@ use crate::api::auth::repeatable::TokenKind;
 use crate::api::http::answer::{created, if_read};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::Page;
-use crate::api::http::fields::{Fields, FromFields, parsed, secret, text, time};
+use crate::api::http::fields::{Fields, FromFields, choice, parsed, secret, text, time};
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::problem::{Problem, ProblemKind};
@@ -169,6 +169,9 @@ pub(super) async fn seal(
 pub struct TokenFilter {
     /// Those that act for this member.
     account_id: Option<Uuid>,
+    /// Those that work, or those that have expired.
+    #[param(value_type = Option<String>, pattern = r"^(?:live|expired)$")]
+    state: Option<&'static str>,
 }
 
 type TokenListing = Listing<TokenFilter>;
@@ -177,7 +180,9 @@ impl ListFilter for TokenFilter {
     const ORDERS: &'static [Order] = &[Order::Newest, Order::Oldest, Order::Name, Order::Expiry];
 
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { account_id: fields.optional("account_id", parsed("an id"))? })
+        let account = fields.optional("account_id", parsed("an id"));
+        let state = fields.optional("state", choice(&["live", "expired"]));
+        Some(Self { account_id: account?, state: state? })
     }
 }
 
@@ -221,11 +226,14 @@ async fn list(
     let kept = api.app.api_tokens.of_workspace(workspace).await?;
     let mut kept: BTreeMap<ApiTokenId, ListedApiToken> =
         kept.into_iter().map(|kept| (kept.token, kept)).collect();
+    let (TokenFilter { account_id, state }, now) = (&listing.filter, api.app.clock.now());
+    let is_wanted = |token: &ApiToken| {
+        let is = if now < token.expires_at { "live" } else { "expired" };
+        account_id.is_none_or(|account| account == token.account.0)
+            && state.is_none_or(|state| state == is)
+    };
     let mut all = Vec::with_capacity(live.tokens.len());
-    for (id, token) in &live.tokens {
-        if listing.filter.account_id.is_some_and(|account| account != token.account.0) {
-            continue;
-        }
+    for (id, token) in live.tokens.iter().filter(|(_, token)| is_wanted(token)) {
         let view = view(&api, workspace, *id, token, kept.remove(id)).await?;
         let issued_at = view.issued_at.unwrap_or_default();
         let at = if listing.order == Order::Expiry { view.expires_at } else { issued_at };

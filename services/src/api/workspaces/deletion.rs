@@ -42,13 +42,6 @@ pub fn routes(routes: &mut Routes) {
             ProblemKind::WorkspaceDeleting,
         ])
         .refuses_values(&[GRACE])
-        .add_action(WorkspaceAction::DeleteWorkspace, __path_delete, delete)
-        .refuses(&[
-            ProblemKind::PasswordWrong,
-            ProblemKind::Refused,
-            ProblemKind::WorkspaceDeleting,
-        ])
-        .refuses_values(&[GRACE])
         .add_action(WorkspaceAction::ShowDeletion, __path_show, show)
         .add_action(WorkspaceAction::HastenDeletion, __path_hasten, hasten)
         .refuses(&[ProblemKind::PasswordWrong, ProblemKind::Refused])
@@ -121,25 +114,6 @@ async fn request(
         error => error,
     })?;
     Ok(answer(requested))
-}
-
-/// The same as `POST /v1/workspaces/{workspace_id}/deletion`, for clients of before: the next release takes no body
-/// with a DELETE.
-#[utoipa::path(
-    delete, path = "/v1/workspaces/{workspace_id}", tag = "workspaces",
-    request_body = ErasureRequest,
-    params(("workspace_id" = Uuid, Path), MustMatch,
-        IdempotencyKey),
-    responses((status = 202, body = DeleteWorkspaceResponse)),
-)]
-async fn delete(
-    api: ApiData,
-    member: Member,
-    caller: Caller,
-    matches: MustMatch,
-    body: Body<ErasureRequest>,
-) -> Result<HttpResponse, Problem> {
-    request(api, member, caller, matches, body).await
 }
 
 fn answer(requested: RequestedErasure) -> HttpResponse {

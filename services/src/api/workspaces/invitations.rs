@@ -1,12 +1,14 @@
 //! Invitations: each is mailed to one address.
 
+use std::collections::BTreeMap;
+
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::{EmailAddress, InvitationEmail, Personal};
 use domain::workspace::{
     INVITATION_DAYS_MAX, Invitation, LiveWorkspace, Right, Role, Workspace, WorkspaceAction,
-    WorkspaceCommand, WorkspaceError,
+    WorkspaceCommand, WorkspaceError, WorkspaceEvent,
 };
 use domain::{InvitationId, WorkspaceId};
 use infra::event_store::{ExecuteError, Step};
@@ -23,17 +25,19 @@ use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, FromFields, one_of, parsed, text, time};
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::listing::{ListFilter, Listing, Order, open_all};
+use crate::api::http::listing::{ListFilter, Listing, Order, Place, open_all};
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
+use crate::api::http::versions::versions_of;
 use crate::api::workspaces::invited::invited_until;
 use crate::api::workspaces::members::{ROLES, role};
 use crate::api::{Api, ApiData};
 use crate::operations::email_addresses::owner;
 use crate::unseal::Unsealer;
 
+const INVITING: &[&str] = &["workspace.member_invited"];
 /// How often others may be faster.
 const TRIES: usize = 8;
 
@@ -193,7 +197,7 @@ pub struct InvitationFilter {
 type InvitationListing = Listing<InvitationFilter>;
 
 impl ListFilter for InvitationFilter {
-    const ORDERS: &'static [Order] = &[Order::Expiry];
+    const ORDERS: &'static [Order] = &[Order::Expiry, Order::Newest, Order::Oldest];
 
     fn read(fields: &mut Fields) -> Option<Self> {
         let role = fields.optional("role", one_of(ROLES));
@@ -236,7 +240,21 @@ async fn list(
         role.is_none_or(|role| role == invitation.role)
             && inviter_id.is_none_or(|inviter| inviter == invitation.by.0)
     });
-    let placed = open.map(|(id, open)| (listing.place(open.until, "", id.0), (*id, open)));
+    let invited = if listing.order.is_by_begin() {
+        let of = (workspace.id.0, INVITING);
+        versions_of(&api, of, workspace.version, invitation_of).await?
+    } else {
+        Vec::new()
+    };
+    let invited: BTreeMap<Uuid, i64> = invited.into_iter().collect();
+    let place = |id: InvitationId, until: DateTime<Utc>| {
+        if listing.order.is_by_begin() {
+            Place::by_number(invited.get(&id.0).copied().unwrap_or_default(), id.0)
+        } else {
+            listing.place(until, "", id.0)
+        }
+    };
+    let placed = open.map(|(id, open)| (place(*id, open.until), (*id, open)));
     let page = page.of_all(placed.collect()).await?;
     let may_see = member.needs(Right::ManageMembers).is_ok();
     let (api, of): (&Api, _) = (&api, workspace.id);
@@ -246,6 +264,14 @@ async fn list(
     });
     let items = items.await?;
     Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
+}
+
+fn invitation_of(event: WorkspaceEvent) -> Option<Uuid> {
+    if let WorkspaceEvent::MemberInvited { invitation, .. } = event {
+        Some(invitation.0)
+    } else {
+        None
+    }
 }
 
 impl InvitationView {

@@ -15,9 +15,10 @@ use uuid::Uuid;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
-use crate::api::http::fields::{Fields, one_of};
+use crate::api::http::fields::{Fields, one_of, text};
 use crate::api::http::listing::{
-    ListFilter, Listing, Order, Place, SORTED_BY_NAME_MAX, TOO_MANY_NAMES, few_enough, open_all,
+    ListFilter, Listing, Order, SORTED_BY_NAME_MAX, TOO_MANY_NAMES, comparable, few_enough,
+    open_all, part_of_name,
 };
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::Problem;
@@ -27,7 +28,9 @@ use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_list, list).refuses_values(&[("order", TOO_MANY_NAMES)]);
+    routes
+        .add(__path_list, list)
+        .refuses_values(&[("name", TOO_MANY_NAMES), ("order", TOO_MANY_NAMES)]);
 }
 
 #[derive(Serialize, IntoParams)]
@@ -37,6 +40,9 @@ pub struct WorkspaceFilter {
     #[param(value_type = Option<String>,
         pattern = r"^(?:owner|admin|operator|viewer|billing|auditor)$")]
     role: Option<Role>,
+    /// Those in whose name this stands, in capital or small letters.
+    #[param(min_length = 1, max_length = 100)]
+    name: Option<String>,
 }
 
 type WorkspaceListing = Listing<WorkspaceFilter>;
@@ -45,7 +51,9 @@ impl ListFilter for WorkspaceFilter {
     const ORDERS: &'static [Order] = &[Order::Newest, Order::Oldest, Order::Name];
 
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { role: fields.optional("role", one_of(ROLES))? })
+        let role = fields.optional("role", one_of(ROLES));
+        let name = fields.optional("name", text(part_of_name));
+        Some(Self { role: role?, name: name? })
     }
 }
 
@@ -82,14 +90,18 @@ async fn list(
 ) -> Result<HttpResponse, Problem> {
     let (Query(listing), api): (_, &Api) = (query, &api);
     let (account, path) = (signed_in.account, "/v1/workspaces");
-    let (pool, role) = (&api.app.pool, listing.filter.role);
-    if listing.order == Order::Name {
+    let (pool, role, part) = (&api.app.pool, listing.filter.role, listing.filter.name.as_deref());
+    if part.is_some() || listing.order == Order::Name {
         let page = listing.page(api, signed_in.tenant(), path).await?;
         reached(api, &least).await?;
         let all = (TimeOrder::Oldest, None);
         let rows = joined(pool, account, role, all, SORTED_BY_NAME_MAX + 1).await?;
-        let named = summaries(api, account, few_enough(rows, "order")?).await?.into_iter();
-        let placed = named.map(|it| (Place::by_name(it.name.expose(), it.workspace_id), it));
+        let parameter = if part.is_some() { "name" } else { "order" };
+        let mut named = summaries(api, account, few_enough(rows, parameter)?).await?;
+        named.retain(|it| comparable(it.name.expose()).contains(part.unwrap_or_default()));
+        let place =
+            |it: &WorkspaceSummary| listing.place(it.joined_at, it.name.expose(), it.workspace_id);
+        let placed = named.into_iter().map(|it| (place(&it), it));
         return Ok(HttpResponse::Ok().json(page.of_all(placed.collect()).await?));
     }
     let page = listing.page(api, signed_in.tenant(), path).await?;

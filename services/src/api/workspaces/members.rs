@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
-use domain::privacy::{
-    AccountEmail, AccountName, EmailAddress, Field, Label, PersonName, Purpose, ServiceAccountName,
+use domain::privacy::{EmailAddress, Label, PersonName, Purpose, ServiceAccountName};
+use domain::workspace::{
+    LiveWorkspace, Right, Role, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceEvent,
 };
-use domain::workspace::{LiveWorkspace, Right, Role, Workspace, WorkspaceAction, WorkspaceCommand};
 use domain::{AccountId, WorkspaceId};
 use infra::event_store::{Step, Until};
-use projections::accounts::{Account, by_ids};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -22,19 +21,24 @@ use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::http::answer::at_version;
 use crate::api::http::body::Query;
 use crate::api::http::cursor::Page;
-use crate::api::http::fields::{Fields, one_of, parsed, time};
-use crate::api::http::listing::{ListFilter, Listing, Order, Place, open_all};
+use crate::api::http::fields::{Fields, one_of, parsed, text, time};
+use crate::api::http::listing::{ListFilter, Listing, Order, Place, comparable, part_of_name};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
+use crate::api::http::versions::versions_of;
+use crate::api::workspaces::member_names::{opened_names, opened_people};
 use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
 pub(super) const ROLES: &str = "owner, admin, operator, viewer, billing, auditor";
+/// The events by which one becomes a member.
+const JOINING: &[&str] = &["workspace.member_joined", "workspace.service_account_created"];
 const KINDS: &str = "person, service_account";
 const PURPOSES: &str = "account_administration, service_communication";
 
 pub fn routes(routes: &mut Routes) {
     routes.add_action(WorkspaceAction::ListMembers, __path_list, list).refuses_values(&[
+        ("name", "names are looked through where they are shown: add names=true"),
         ("order", "names are sorted where they are shown: add names=true"),
         ("purpose", "names are shown for a purpose only"),
     ]);
@@ -62,12 +66,15 @@ pub struct MemberFilter {
     /// People, or service accounts.
     #[param(value_type = Option<String>, pattern = r"^(?:person|service_account)$")]
     kind: Option<MemberKind>,
+    /// Those in whose name this stands, in capital or small letters; with `names` alone.
+    #[param(min_length = 1, max_length = 100)]
+    name: Option<String>,
 }
 
 type MemberListing = Listing<MemberFilter>;
 
 impl ListFilter for MemberFilter {
-    const ORDERS: &'static [Order] = &[Order::Role, Order::Name];
+    const ORDERS: &'static [Order] = &[Order::Role, Order::Name, Order::Newest, Order::Oldest];
 
     fn read(fields: &mut Fields) -> Option<Self> {
         let as_of = fields.optional("as_of", time);
@@ -75,8 +82,9 @@ impl ListFilter for MemberFilter {
         let purpose = fields.optional("purpose", one_of(PURPOSES));
         let role = fields.optional("role", one_of(ROLES));
         let kind = fields.optional("kind", one_of(KINDS));
-        let names = names?.unwrap_or(false);
-        Some(Self { as_of: as_of?, names, purpose: purpose?, role: role?, kind: kind? })
+        let name = fields.optional("name", text(part_of_name));
+        let (names, name) = (names?.unwrap_or(false), name?);
+        Some(Self { as_of: as_of?, names, purpose: purpose?, role: role?, kind: kind?, name })
     }
 }
 
@@ -186,8 +194,12 @@ async fn list(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let (Query(listing), api): (_, &Api) = (query, &api);
-    let MemberFilter { as_of, names, purpose, role, kind } = listing.filter;
+    let MemberFilter { as_of, names, purpose, role, kind, ref name } = listing.filter;
     let by_name = listing.order == Order::Name;
+    if name.is_some() && !names {
+        let detail = "names are looked through where they are shown: add names=true";
+        return Err(bad_parameter("name", detail));
+    }
     if by_name && !names {
         let detail = "names are sorted where they are shown: add names=true";
         return Err(bad_parameter("order", detail));
@@ -200,9 +212,13 @@ async fn list(
     let (executor, of) = (&api.app.executor, member.workspace);
     let mut version = workspace.version;
     let today = members_of(&workspace.state);
-    let state = match as_of {
-        Some(at) => executor.load_until::<Workspace>(of.into(), of.0, Until::Time(at)).await?.state,
-        None => workspace.state,
+    let (state, last) = match as_of {
+        Some(at) => {
+            let until = Until::Time(at);
+            let then = executor.load_until::<Workspace>(of.into(), of.0, until).await?;
+            (then.state, then.version)
+        }
+        None => (workspace.state, version),
     };
     let mut all = Vec::new();
     if let Some(live) = state.live() {
@@ -214,15 +230,26 @@ async fn list(
     all.retain(|view| kind.is_none_or(|kind| kind == view.kind));
     // Whoever has left is nobody's business any more.
     let is_shown = |account: &AccountId| today.contains_key(account);
-    let placed = match opens.filter(|_| by_name) {
+    let joined = if listing.order.is_by_begin() {
+        versions_of(api, (of.0, JOINING), last, who_joined).await?
+    } else {
+        Vec::new()
+    };
+    // Of somebody who has come back, the last time.
+    let joined: BTreeMap<Uuid, i64> = joined.into_iter().collect();
+    let named = match opens.filter(|_| by_name || name.is_some()) {
         Some(purpose) => {
             if let Some(live) = state.live() {
                 name_service_accounts(api, of, live, &mut all).await?;
             }
-            placed_by_name(api, purpose, all, is_shown).await?
+            with_names(api, purpose, all, is_shown).await?
         }
-        None => all.into_iter().map(|view| (by_role(&view), view)).collect(),
+        None => all.into_iter().map(|view| (String::new(), view)).collect(),
     };
+    let part = name.as_deref().unwrap_or_default();
+    let fit = named.into_iter().filter(|(name, _)| comparable(name).contains(part));
+    let placed = fit.map(|(name, view)| (place(listing.order, &joined, &name, &view), view));
+    let placed = placed.collect();
     let Page { mut items, next } = page.of_all(placed).await?;
     if let Some(live) = state.live() {
         name_service_accounts(api, of, live, &mut items).await?;
@@ -246,31 +273,47 @@ fn members_of(workspace: &Workspace) -> BTreeMap<AccountId, Role> {
     workspace.live().map(|live| live.members.clone()).unwrap_or_default()
 }
 
-/// Owners come first.
-fn by_role(view: &MemberView) -> Place {
-    let rank = Role::ALL.iter().take_while(|role| **role != view.role).count();
-    Place::by_number(i64::try_from(rank).unwrap_or_default(), view.account_id)
+fn who_joined(event: WorkspaceEvent) -> Option<Uuid> {
+    if let WorkspaceEvent::MemberJoined { account, .. }
+    | WorkspaceEvent::ServiceAccountCreated { account, .. } = event
+    {
+        Some(account.0)
+    } else {
+        None
+    }
 }
 
-/// All names are opened to sort by them, and those of people are not shown yet.
-async fn placed_by_name(
+/// `joined` has the version of the workspace at which each member joined it, where that is asked for.
+fn place(order: Order, joined: &BTreeMap<Uuid, i64>, name: &str, view: &MemberView) -> Place {
+    let id = view.account_id;
+    match order {
+        Order::Name => Place::by_name(name, id),
+        Order::Newest | Order::Oldest => {
+            Place::by_number(joined.get(&id).copied().unwrap_or_default(), id)
+        }
+        // Owners come first.
+        Order::Role | Order::Expiry => {
+            let rank = Role::ALL.iter().take_while(|role| **role != view.role).count();
+            Place::by_number(i64::try_from(rank).unwrap_or_default(), id)
+        }
+    }
+}
+
+/// All names are opened to sort by them, or to look through them, and those of people are not shown yet.
+async fn with_names(
     api: &Api,
     purpose: Purpose,
     views: Vec<MemberView>,
     is_shown: impl Fn(&AccountId) -> bool,
-) -> Result<Vec<(Place, MemberView)>, Problem> {
+) -> Result<Vec<(String, MemberView)>, Problem> {
     let accounts = views.iter().map(|view| AccountId(view.account_id)).filter(is_shown);
-    let rows = rows_of(api, &accounts.collect::<Vec<_>>()).await?;
-    let names = open_all(&rows, |row| async move {
-        Ok((row.account_id, opened_name(api, purpose, row).await?))
-    });
-    let names: BTreeMap<AccountId, Option<PersonName>> = names.await?.into_iter().collect();
-    let place = |view: &MemberView| {
+    let names = opened_names(api, purpose, &accounts.collect::<Vec<_>>()).await?;
+    let name = |view: &MemberView| {
         let person = names.get(&AccountId(view.account_id)).and_then(Option::as_ref);
         let name = person.map(PersonName::expose).or(view.name.as_ref().map(MemberName::expose));
-        Place::by_name(name.unwrap_or_default(), view.account_id)
+        name.unwrap_or_default().to_owned()
     };
-    Ok(views.into_iter().map(|view| (place(&view), view)).collect())
+    Ok(views.into_iter().map(|view| (name(&view), view)).collect())
 }
 
 fn no_purpose() -> Problem {
@@ -297,43 +340,6 @@ async fn record(
     let request = member.request_with(Right::ManageMembers, caller, vec![]);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     Ok(receipt.version())
-}
-
-type Opened = (Option<PersonName>, Option<EmailAddress>);
-
-async fn opened_people(
-    api: &Api,
-    purpose: Purpose,
-    accounts: &[AccountId],
-) -> Result<BTreeMap<AccountId, Opened>, Problem> {
-    let rows = rows_of(api, accounts).await?;
-    let people = open_all(&rows, |row| async move {
-        let name = opened_name(api, purpose, row).await?;
-        let email = row.email.as_deref().filter(|_| is_for::<AccountEmail>(purpose));
-        let person = Unsealer::of_account(&api.app.keyring.sealer, row.account_id);
-        Ok((row.account_id, (name, person.optional::<AccountEmail>(email).await?)))
-    });
-    Ok(people.await?.into_iter().collect())
-}
-
-/// Nothing of people whose erasure has been requested is opened.
-async fn rows_of(api: &Api, accounts: &[AccountId]) -> Result<Vec<Account>, Problem> {
-    let rows = by_ids(&api.app.pool, accounts).await?;
-    Ok(rows.into_iter().filter(|row| !row.restricted()).collect())
-}
-
-async fn opened_name(
-    api: &Api,
-    purpose: Purpose,
-    row: &Account,
-) -> Result<Option<PersonName>, Problem> {
-    let name = row.name.as_deref().filter(|_| is_for::<AccountName>(purpose));
-    let person = Unsealer::of_account(&api.app.keyring.sealer, row.account_id);
-    Ok(person.optional::<AccountName>(name).await?)
-}
-
-fn is_for<F: Field>(purpose: Purpose) -> bool {
-    F::DECLARATION.purposes.contains(&purpose)
 }
 
 pub fn role(fields: &mut Fields) -> Option<Role> {

@@ -8,6 +8,7 @@ pub mod invitations;
 pub mod invited;
 pub mod list;
 pub mod member;
+mod member_names;
 pub mod members;
 pub mod roles;
 pub mod service_accounts;

@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use infra::keyring::LinkPurpose;
 use infra::outbox::MailKind;
 
+use crate::operations::service_tokens::ServiceToken;
+
 pub(super) struct Text {
     pub subject: &'static str,
     pub body: String,
@@ -41,8 +43,8 @@ pub(super) const fn link_of(kind: MailKind) -> Option<(LinkPurpose, &'static str
     }
 }
 
-/// Where a mail has no link of its own, `link` is the id of the server, workspace or other thing that it is about, or the
-/// page that asks for a link.
+/// Where a mail has no link of its own, `link` is the id of the server, workspace or other thing that it is about, the
+/// page that asks for a link, or what [`staying`] says.
 pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> Text {
     let until = until.map(|at| at.format("%-d %B %Y, %H:%M UTC").to_string()).unwrap_or_default();
     let (subject, lines) = match kind {
@@ -91,11 +93,12 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
         ),
         MailKind::PasswordChanged => (
             "Your password was changed",
-            "your account has a new password, and you were signed out on your other devices. A change \
-             of your e-mail address that waited was ended. API tokens were ended, too, unless you asked \
-             to keep them.\n\n\
-             If it was not you who changed it, ask for a new password at once."
-                .to_owned(),
+            format!(
+                "your account has a new password, and you were signed out on your other devices. A change \
+                 of your e-mail address that waited was ended. API tokens were ended, too, unless you asked \
+                 to keep them.{link}\n\n\
+                 If it was not you who changed it, ask for a new password at once."
+            ),
         ),
         MailKind::ErasureRequested => (
             "Your account will be erased",
@@ -242,6 +245,25 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
         ),
     };
     Text { subject, body: format!("Hello,\n\n{lines}\n\n-- \nLethe\n") }
+}
+
+/// The tokens of service accounts that stay, by their ids; empty if there are none.
+pub(super) fn staying(tokens: &[ServiceToken]) -> String {
+    if tokens.is_empty() {
+        return String::new();
+    }
+    let lines = tokens.iter().map(|token| {
+        let ServiceToken { token, workspace, .. } = token;
+        format!("\n- the token {token} in the workspace {workspace}")
+    });
+    let lines = lines.collect::<Vec<_>>().concat();
+    format!(
+        "\n\n\
+         These API tokens of service accounts, which were issued from your account, or whose secret was \
+         shown to it, work on:\n{lines}\n\n\
+         If somebody else was in your account, revoke them in the workspace, or ask one of its owners or \
+         admins to."
+    )
 }
 
 fn mismatch(server: &str) -> String {

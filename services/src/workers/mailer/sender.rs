@@ -1,7 +1,7 @@
 //! Claims mails in a transaction, sends them, and records the outcome of each.
 
-use domain::SubjectId;
 use domain::privacy::{AccountEmail, InvitationEmail};
+use domain::{AccountId, SubjectId};
 use futures_util::future::join_all;
 use infra::failpoint;
 use infra::keyring::OpenError;
@@ -12,6 +12,7 @@ use infra::postgres::PgError;
 
 use super::letters;
 use crate::operations::delete_mails::delete_files;
+use crate::operations::service_tokens::{ServiceTokensError, known_to};
 use crate::unseal::Unsealer;
 use crate::wiring::App;
 
@@ -103,6 +104,9 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, ComposeError> 
         None if request.kind == MailKind::AccountUnverified => {
             format!("{}/verify-email", app.public_url)
         }
+        None if request.kind == MailKind::PasswordChanged => {
+            letters::staying(&known_to(app, AccountId(request.subject.0)).await?)
+        }
         None => request.reference.map(|of| of.id().to_string()).unwrap_or_default(),
         Some(((purpose, page), id)) => {
             let token = app.keyring.link_tokens.make(purpose, SubjectId(tenant.0), id).await;
@@ -156,6 +160,12 @@ impl From<OpenError> for ComposeError {
             OpenError::Damaged => Self::Permanent(error.to_string()),
             OpenError::Unavailable(_) => Self::Temporary(error.to_string()),
         }
+    }
+}
+
+impl From<ServiceTokensError> for ComposeError {
+    fn from(error: ServiceTokensError) -> Self {
+        Self::Temporary(error.to_string())
     }
 }
 

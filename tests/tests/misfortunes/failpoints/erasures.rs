@@ -105,8 +105,9 @@ async fn delete(
     owner.post(&format!("{workspace}/invitations"), invited).await.expect(201);
     installation.mail(&format!("{word}@example.net"), 1).await;
     let body = json!({ "password": Person::named("ada").password, "grace_days": 0 });
+    let deletion = format!("{workspace}/deletion");
     // Once it is deleted, there is no such workspace.
-    let request = Request::new(owner, Method::DELETE, &workspace, body).or(&[202, 404]);
+    let request = Request::new(owner, Method::POST, &deletion, body).or(&[202, 404]);
     let request = request.not_repeatable().appends("workspace.deletion_requested");
     let events = &[("workspace.deletion_requested", 1), ("workspace.deleted", 1)];
     let kill = Kill { failpoint, requests: vec![request], settings: &[], events };

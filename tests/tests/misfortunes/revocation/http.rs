@@ -45,7 +45,7 @@ impl Races {
         let there = harness.installation.node().await;
         let operator = here.client().bearing(&harness.installation.operator().await);
         let limit = format!("/v1/admin/workspaces/{}/seat-limit", id_of(&harness.workspace));
-        operator.put(&limit, "*", json!({ "limit": 2000 })).await.expect(204);
+        operator.put(&limit, "*", json!({ "limit": 2000 })).await.expect(200);
         let place = json!({ "name": "db", "host": "127.0.0.1", "port": 22, "user": "deploy" });
         let made = harness.post("servers", place).await.expect(201);
         let other = made.header("location").unwrap().to_owned();

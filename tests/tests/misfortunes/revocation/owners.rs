@@ -186,11 +186,11 @@ async fn of_an_erasure_and_a_deletion_that_is_cancelled_one_is_refused() {
             items.any(|it| it["workspace_id"] == workspace.as_str() && it["members"] == 2)
         })
         .await;
-        let deletes = ada.call(Method::DELETE, &path).header("If-Match", "*");
+        let deletion = format!("{path}/deletion");
+        let deletes = ada.call(Method::POST, &deletion).header("If-Match", "*");
         let asks = json!({ "password": Person::named("ada").password, "grace_days": 7 });
         deletes.json(asks).send().await.expect(202);
         let cancels = ada.at(there.client().base());
-        let deletion = format!("{path}/deletion");
         let owner = Person::named("ada");
         let both = tokio::join!(ask(&ada, &owner), cancels.delete(&deletion));
 

@@ -194,7 +194,7 @@ async fn a_sole_owner_is_erased_once_the_workspace_is_to_be_deleted() {
     let refused = harness.ada.ask_for_erasure(&password).await;
     assert_eq!(problem(&refused, 409), "owns-workspaces");
 
-    let delete = harness.ada.call(reqwest::Method::DELETE, &harness.path);
+    let delete = harness.ada.call(reqwest::Method::POST, &harness.at("deletion"));
     let delete = delete.header("If-Match", &harness.etag().await).json(&password);
     delete.send().await.expect(202);
 

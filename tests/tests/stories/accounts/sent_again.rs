@@ -78,8 +78,9 @@ async fn an_erasure_or_a_deletion_that_is_sent_again_needs_no_other_look_at_the_
     let workspace = create_workspace(&signed_in, "Engines").await;
     let repeating = signed_in.saying("Idempotency-Key", KEY);
     let body = json!({ "password": ada.password, "grace_days": 7 });
+    let deletion = format!("{workspace}/deletion");
     let deletes = || {
-        let call = repeating.call("DELETE".parse().unwrap(), &workspace).header("If-Match", "*");
+        let call = repeating.call("POST".parse().unwrap(), &deletion).header("If-Match", "*");
         call.json(&body).send()
     };
 

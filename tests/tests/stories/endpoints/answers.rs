@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use infra::clock::Clock;
 use serde_json::{Value, json};
-use tests::{Answer, Harness, Installation, RunHarness};
+use tests::{Answer, Harness, Installation, Person, RunHarness};
 
 use super::operation::{Operation, document, filled, fresh, operations};
-use super::tenant::issue_token;
+use super::tenant::{Things, issue_token};
 
 const WORKSPACE: &str = "/v1/workspaces/{workspace_id}";
 
@@ -108,54 +108,83 @@ async fn what_is_made_is_answered_as_its_location_shows_it() {
     }
 }
 
-/// What is changed, with what the GET of it is besides the path.
-async fn changes(
-    harness: &Harness,
-    member: &str,
-    server: &str,
-) -> Vec<(&'static str, String, Value)> {
+const AGREES: &str = "PUT /v1/workspaces/{workspace_id}/succession";
+/// It needs a workspace that nobody owns: the stories of the succession look at its answer.
+const APPOINTS: &str = "PUT /v1/admin/workspaces/{workspace_id}/owner";
+
+/// A body for each operation that changes what a GET of the same path shows.
+fn changes() -> Vec<(String, Value)> {
+    let below = |method: &str, path: &str| format!("{method} {WORKSPACE}/{path}");
     let steps = json!([{ "name": "one", "command": "true" }]);
-    let body = json!({ "name": "web", "steps": steps });
-    let made = harness.ada.post(&format!("{server}/deployments"), &body).await.expect(201);
-    let deployment = made.header("location").unwrap().to_owned();
-    let (token, _) = issue_token(&harness.ada, &harness.path, &["runs:read"]).await;
-    let replaced = json!({ "name": "other", "steps": steps });
+    let deployment = "servers/{server_id}/deployments/{deployment_id}";
     vec![
-        ("PATCH", "/v1/me".to_owned(), json!({ "name": "Ada King", "username": null })),
-        ("PATCH", harness.path.clone(), json!({ "name": "Mills" })),
-        ("PUT", harness.at(&format!("members/{member}")), json!({ "role": "admin" })),
-        ("PATCH", harness.at(&format!("api-tokens/{token}")), json!({ "name": "deploys" })),
-        ("PATCH", server.to_owned(), json!({ "name": "db" })),
-        ("PUT", deployment, replaced),
+        ("PATCH /v1/me".to_owned(), json!({ "name": "Ada King", "username": null })),
+        (format!("PATCH {WORKSPACE}"), json!({ "name": "Mills" })),
+        (below("PUT", "members/{account_id}"), json!({ "role": "admin" })),
+        (below("PATCH", "api-tokens/{token_id}"), json!({ "name": "deploys" })),
+        (below("PATCH", "servers/{server_id}"), json!({ "name": "db" })),
+        (below("PUT", deployment), json!({ "name": "other", "steps": steps })),
+        (AGREES.to_owned(), json!({ "password": Person::named("bob").password })),
+        ("PUT /v1/admin/workspaces/{workspace_id}/seat-limit".to_owned(), json!({ "limit": 7 })),
     ]
 }
 
 #[tokio::test]
 async fn what_is_changed_is_answered_as_a_get_shows_it() {
     let harness = Harness::on(Installation::new().await).await;
+    let (ada, bob) = (&harness.ada, harness.member("bob", "admin").await);
+    let operator = harness.operator().await;
     let (member, _) = harness.installation.stranger().await;
     harness.installation.join(harness.workspace_id(), &member, "operator").await;
     let server = harness.register_server(22, "deploy").await;
+    let body = json!({ "name": "web", "steps": [{ "name": "one", "command": "true" }] });
+    let deployment = ada.post(&format!("{server}/deployments"), body).await.expect(201);
+    let (token, _) = issue_token(ada, &harness.path, &["runs:read"]).await;
+    let things = Things::from([
+        ("workspace_id", harness.workspace_id().to_owned()),
+        ("account_id", member),
+        ("token_id", token),
+        ("server_id", server.rsplit('/').next().unwrap().to_owned()),
+        ("deployment_id", deployment.field("/deployment_id")),
+    ]);
+    let document = document(ada).await;
+    let mut operations = operations(&document);
+    operations.retain(|operation| {
+        let is_shown = document["paths"][&operation.path].get("get").is_some();
+        is_shown && matches!(operation.method.as_str(), "PUT" | "PATCH")
+    });
+    let found: BTreeSet<String> = operations.iter().map(Operation::name).collect();
+    let changes = changes();
+    let names = changes.iter().map(|(name, _)| name.clone());
+    let known: BTreeSet<String> = names.chain([APPOINTS.to_owned()]).collect();
+    assert_eq!(found, known, "each operation that changes what a GET shows has a body here");
     let same = |changed: &Answer, shown: &Answer, path: &str| {
         assert_eq!(changed.json(), shown.json(), "{path}");
         assert_eq!(changed.etag(), shown.etag(), "{path}");
     };
 
-    for (method, path, body) in changes(&harness, &member, &server).await {
-        let before = harness.ada.get(&path).await.expect(200);
-        let call = harness.ada.call(method.parse().unwrap(), &path);
+    for (name, body) in changes {
+        let (method, path) = name.split_once(' ').unwrap();
+        let path = filled(path, |name| things[name].clone());
+        let by = match () {
+            () if path.starts_with("/v1/admin/") => &operator,
+            () if name == AGREES => &bob,
+            () => ada,
+        };
+        let before = by.get(&path).await.expect(200);
+        let call = by.call(method.parse().unwrap(), &path);
         let changed = call.header("If-Match", &before.etag()).json(body).send().await.expect(200);
 
-        let shown = harness.ada.get(&path).await.expect(200);
+        let shown = by.get(&path).await.expect(200);
         same(&changed, &shown, &path);
         assert_ne!(changed.etag(), before.etag(), "{path}");
     }
 
     let address = json!({ "host": "db.example", "port": 2222, "user": "root" });
-    let moved = harness.ada.put(&format!("{server}/address"), "*", address).await.expect(200);
-    same(&moved, &harness.ada.get(&server).await.expect(200), &server);
+    let moved = ada.put(&format!("{server}/address"), "*", address).await.expect(200);
+    same(&moved, &ada.get(&server).await.expect(200), &server);
     let consent = "/v1/me/consents/product_news";
-    let given = harness.ada.put(consent, "*", json!({ "policy_version": 3 })).await.expect(200);
-    let listed = harness.ada.get("/v1/me/consents").await.expect(200).json();
+    let given = ada.put(consent, "*", json!({ "policy_version": 3 })).await.expect(200);
+    let listed = ada.get("/v1/me/consents").await.expect(200).json();
     assert_eq!(given.json(), listed["items"][1]);
 }

@@ -82,7 +82,7 @@ fn judge(answer: &Answer) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// What is deleted is not there for others: deletions come last, and the workspace's at the very end.
+/// What is deleted is not there for others: deletions come last, the deepest first.
 fn order(operation: &Operation) -> (u8, Reverse<usize>) {
     let rank = match operation.method.as_str() {
         "GET" => 0,

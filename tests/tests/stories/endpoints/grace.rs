@@ -90,12 +90,13 @@ async fn in_the_grace_of_a_deletion_what_begins_something_is_refused_and_what_en
     let given = Fixture::new().await;
     let (ada, workspace) = (&given.ada.session, given.workspace());
     let asks = json!({ "password": Person::named("ada").password, "grace_days": 3 });
-    let delete = ada.call(Method::DELETE, &workspace).header("If-Match", "*");
+    let deletion = format!("{workspace}/deletion");
+    let delete = ada.call(Method::POST, &deletion).header("If-Match", "*");
     delete.json(asks).send().await.expect(202);
 
     given.ask_for_all("/problems/workspace-deleting", &[]).await;
 
-    ada.delete(&format!("{workspace}/deletion")).await.expect(204);
+    ada.delete(&deletion).await.expect(204);
     ada.patch(&workspace, "*", json!({ "name": "Mills" })).await.expect(200);
 }
 

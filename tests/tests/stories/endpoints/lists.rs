@@ -15,6 +15,7 @@ use super::tenant::{Tenant, issue_token};
 const WHOLE: &[&str] = &[
     "/v1/admin/log-lock",
     "/v1/admin/projections",
+    "/v1/admin/workspaces/{workspace_id}/owner",
     "/v1/me/consents",
     "/v1/rights",
     "/v1/roles",
@@ -24,6 +25,11 @@ const WHOLE: &[&str] = &[
 
 /// None is parked here, and each workspace has an owner.
 const EMPTY: &[&str] = &["/v1/admin/parked-streams", "/v1/admin/restricted-workspaces"];
+
+/// They come by reader, and the longest restricted first.
+const NOT_BY_BEGIN: &[&str] = EMPTY;
+
+const NEWEST: &str = "&order=newest";
 
 struct Fixture {
     ada: Tenant,
@@ -87,11 +93,11 @@ impl Fixture {
     }
 }
 
-/// The values of a parameter, if the operation has it; one that says nothing, if not.
+/// The values of its parameter.
 fn orders(operation: &Operation) -> Vec<String> {
     let parameters = operation.spec["parameters"].as_array().unwrap();
     let order = parameters.iter().find(|parameter| parameter["name"] == "order");
-    let Some(order) = order else { return vec![String::new()] };
+    let order = order.unwrap_or_else(|| panic!("{} has no order", operation.name()));
     let values = order["schema"]["enum"].as_array().unwrap().iter();
     values.map(|value| format!("&order={}", value.as_str().unwrap())).collect()
 }
@@ -155,6 +161,8 @@ async fn every_list_comes_page_by_page_in_each_of_its_orders() {
         if WHOLE.contains(&name) {
             continue;
         }
+        let is_by_begin = orders(operation).iter().any(|order| order == NEWEST);
+        assert_eq!(is_by_begin, !NOT_BY_BEGIN.contains(&name), "{name} comes in the order newest");
         let (by, path) = (given.caller(name), given.path(operation));
         let mut seen: Vec<(BTreeSet<String>, Vec<Value>, String)> = Vec::new();
         for order in orders(operation) {
@@ -184,15 +192,17 @@ async fn every_list_comes_page_by_page_in_each_of_its_orders() {
             let refused = by.get(&format!("{path}&limit=1{others}{}", pair[1].2)).await;
             assert_eq!(refused.expect(400).field("/type"), "/problems/bad-cursor", "{name}");
         }
-        if let [(_, newest, _), (_, oldest, _), ..] = &seen[..]
-            && orders(operation)[..2].iter().all(|it| it.ends_with("est"))
-        {
+        let whole = |order: &str| {
+            let at = orders(operation).iter().position(|it| it == order)?;
+            Some(&seen[at].1)
+        };
+        if let Some((newest, oldest)) = whole(NEWEST).zip(whole("&order=oldest")) {
             let reversed: Vec<&Value> = oldest.iter().rev().collect();
             assert_eq!(newest.iter().collect::<Vec<_>>(), reversed, "{name}");
         }
         paged += 1;
     }
-    assert!(paged >= 14 && in_orders >= 26, "{paged} lists, in {in_orders} orders");
+    assert!(paged >= 14 && in_orders >= 32, "{paged} lists, in {in_orders} orders");
 }
 
 #[tokio::test]
@@ -229,6 +239,31 @@ async fn lists_are_sorted_by_name_and_filtered_by_what_their_users_know() {
     names(&bob, "/v1/workspaces?role=owner", &[]).await;
     names(&bob, "/v1/workspaces?role=viewer", &["Engines"]).await;
 
+    names(ada, "/v1/workspaces?name=E&order=oldest", &["Engines", "aleph", "Beth"]).await;
+    names(ada, "/v1/workspaces?name=BET", &["Beth"]).await;
+    let opened = harness.at("members?names=true&purpose=account_administration");
+    names(ada, &format!("{opened}&name=BOB"), &["bob of Example"]).await;
+    names(ada, &format!("{opened}&order=newest"), &["bob of Example", "ada of Example"]).await;
+    names(ada, &format!("{opened}&order=oldest"), &["ada of Example", "bob of Example"]).await;
+
+    let count = async |path: &str| {
+        let page = ada.get(path).await.expect(200).json();
+        page["items"].as_array().unwrap().len()
+    };
+    for list in ["/v1/me/sessions", "/v1/me/sign-ins"] {
+        let all = until("it is listed", async || {
+            let all = count(list).await;
+            (all > 0).then_some(all)
+        })
+        .await;
+        assert_eq!(count(&format!("{list}?from=2026-01-01T00:00:00Z")).await, all, "{list}");
+        assert_eq!(count(&format!("{list}?from=2999-01-01T00:00:00Z")).await, 0, "{list}");
+        assert_eq!(count(&format!("{list}?to=2026-01-01T00:00:00Z")).await, 0, "{list}");
+    }
+    issue_token(ada, &harness.path, &["runs:read"]).await;
+    assert_eq!(count(&harness.at("api-tokens?state=live")).await, 1);
+    assert_eq!(count(&harness.at("api-tokens?state=expired")).await, 0);
+
     let viewers = ada.get(&harness.at("members?role=viewer")).await.expect(200).json();
     let of_bob = json!({ "account_id": bob.account().await, "kind": "person", "role": "viewer" });
     assert_eq!(viewers["items"], json!([of_bob]));
@@ -242,6 +277,8 @@ async fn lists_are_sorted_by_name_and_filtered_by_what_their_users_know() {
         ("runs?requester_id=ada", "requester_id"),
         ("invitations?role=king", "role"),
         ("members?kind=cat", "kind"),
+        ("members?name=bob", "name"),
+        ("api-tokens?state=tired", "state"),
     ] {
         let refused = ada.get(&harness.at(path)).await.expect(400);
         assert_eq!(refused.field("/errors/0/parameter"), parameter, "{path}");

@@ -20,7 +20,6 @@ const NEVER: &str = "\"999999\"";
 const NEEDS: &[(&str, &str)] = &[
     ("GET ", "workspace:read"),
     ("PATCH ", "workspace:manage"),
-    ("DELETE ", "workspace:delete"),
     ("GET /deletion", "workspace:read"),
     ("POST /deletion", "workspace:delete"),
     ("POST /deletion/hasten", "workspace:delete"),

@@ -19,7 +19,7 @@ async fn delete_while_it_runs(harness: &RunHarness, command: &str, sleeps: usize
 
 async fn delete(harness: &RunHarness) -> String {
     let asks = json!({ "password": Person::named("ada").password, "grace_days": 0 });
-    let deletes = harness.ada.call(Method::DELETE, &harness.workspace).header("If-Match", "*");
+    let deletes = harness.ada.call(Method::POST, &harness.path("deletion")).header("If-Match", "*");
     deletes.json(asks).send().await.expect(202).field("/claim_code")
 }
 

@@ -12,7 +12,7 @@ async fn what_waits_begins_only_once_the_deletion_of_its_workspace_is_cancelled(
     let waiting = harness.start("true").await;
     harness.in_state(&waiting, "queued").await;
     let asks = json!({ "password": Person::named("ada").password, "grace_days": 3 });
-    let deletes = harness.ada.call(Method::DELETE, &harness.workspace).header("If-Match", "*");
+    let deletes = harness.ada.call(Method::POST, &harness.path("deletion")).header("If-Match", "*");
     deletes.json(asks).send().await.expect(202);
 
     harness.post(&format!("{running}/cancel"), json!({})).await.expect(202);

@@ -105,7 +105,8 @@ async fn a_deletion_that_is_requested_as_another_is_cancelled_has_a_claim_code()
     let harness = Harness::new().await;
     delete_workspace(&harness, &harness.ada, "ada", 3).await.expect(202);
     let asks = json!({ "password": Person::named("ada").password, "grace_days": 3 });
-    let call = harness.ada.call(Method::DELETE, &harness.path).header("If-Match", "*").json(asks);
+    let path = harness.at("deletion");
+    let call = harness.ada.call(Method::POST, &path).header("If-Match", "*").json(asks);
     let held = harness.ada.hold(call, &harness.path).await;
 
     harness.ada.delete(&harness.at("deletion")).await.expect(204);

@@ -54,7 +54,7 @@ async fn whoever_leaves_does_not_bring_back_a_workspace_that_others_belong_to() 
     })
     .await;
     let asks = json!({ "password": Person::named("ada").password, "grace_days": 14 });
-    let deletes = harness.ada.call(Method::DELETE, &harness.path).header("If-Match", "*");
+    let deletes = harness.ada.call(Method::POST, &harness.at("deletion")).header("If-Match", "*");
     deletes.json(asks).send().await.expect(202);
     let ada = leave(&harness, &harness.ada, "ada").await;
 

@@ -1,7 +1,7 @@
 //! Service accounts: members without a person, which act by their tokens.
 
 use serde_json::{Value, json};
-use tests::{Client, Harness, LIMIT, Person, RunHarness, until};
+use tests::{Answer, Client, Harness, LIMIT, Person, RunHarness, until};
 
 use super::tokens::in_days;
 
@@ -97,7 +97,7 @@ async fn its_token_works_whatever_becomes_of_its_issuer_and_ends_with_it_on_ever
     .await;
     assert!(mail.text.contains(harness.workspace_id()), "{}", mail.text);
 
-    bob.delete("/v1/me/sessions").await.expect(204);
+    bob.delete("/v1/me/sessions").await.expect(200);
     is(200, "its issuer has signed out everywhere").await;
     let of_bob = harness.at(&format!("members/{}", bob.account().await));
     harness.ada.delete(&of_bob).await.expect(204);
@@ -115,6 +115,69 @@ async fn its_token_works_whatever_becomes_of_its_issuer_and_ends_with_it_on_ever
     is(401, "it is removed").await;
     newer.get(&harness.path).await.expect(401);
     assert_eq!(harness.events("workspace.api_token_revoked").await.len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_secures_an_account_is_told_which_tokens_of_service_accounts_work_on() {
+    let harness = Harness::new().await;
+    let mut bob = Person::named("bob");
+    let signed_in = harness.invited("bob", "admin").await;
+    let robot = create(&signed_in, &harness.path, "operator").await;
+    let scopes = &["workspace:read"];
+    let (ada_s, _) = issue(&harness.ada, &harness.path, &robot, scopes).await;
+    let (rotated, _) = issue(&signed_in, &harness.path, &robot, scopes).await;
+    let (revoked, _) = issue(&signed_in, &harness.path, &robot, scopes).await;
+    let (bob_s, secret) = issue(&signed_in, &harness.path, &robot, scopes).await;
+    // Bob's secret of the first is over, and he has one of Ada's.
+    let at_once = json!({ "overlap_minutes": 0 });
+    harness.ada.post(&format!("{rotated}/rotate"), &at_once).await.expect(200);
+    signed_in.post(&format!("{ada_s}/rotate"), &at_once).await.expect(200);
+    signed_in.delete(&revoked).await.expect(204);
+    let id = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+    let mut stay = [id(&ada_s), id(&bob_s)];
+    stay.sort();
+    let are_named = |answer: &Answer| {
+        let answer = answer.json();
+        assert_eq!(answer["items"], json!([]));
+        let named = answer["of_service_accounts"].as_array().unwrap();
+        let mut ids: Vec<_> = named.iter().map(|it| it["token_id"].as_str().unwrap()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, stay, "{answer}");
+        for token in named {
+            assert_eq!(token["workspace_id"], harness.workspace_id());
+            assert_eq!(token["account_id"], robot);
+            assert_eq!(token["scopes"], json!(scopes));
+        }
+    };
+
+    are_named(&signed_in.delete("/v1/me/sessions").await.expect(200));
+    let change = json!({ "current": bob.password, "new": "another password of bob" });
+    are_named(&signed_in.put("/v1/me/password", "*", change).await.expect(200));
+    let anybody = harness.node.client();
+    anybody.post("/v1/password-resets", json!({ "email": bob.email })).await.expect(202);
+    let mails = async |subject: &str, count: usize| {
+        until("the mails are there", async || {
+            let mut mails = harness.installation.mails(&bob.email);
+            mails.retain(|mail| mail.subject == subject);
+            (mails.len() == count).then(|| mails.pop().unwrap())
+        })
+        .await
+    };
+    let link = mails("Choose a new password", 1).await;
+    let chosen = json!({ "token": link.token(), "password": "a third password of bob" });
+    anybody.post("/v1/password-resets/completions", chosen).await.expect(204);
+    let mail = mails("Your password was changed", 2).await;
+    for (token, is_named) in [(&ada_s, true), (&bob_s, true), (&rotated, false), (&revoked, false)]
+    {
+        assert_eq!(mail.text.contains(&id(token)), is_named, "{token}: {}", mail.text);
+    }
+    anybody.bearing(&secret).get(&harness.path).await.expect(200);
+
+    bob.password = "a third password of bob".to_owned();
+    let again = bob.sign_in(&anybody).await;
+    again.delete(&bob_s).await.expect(204);
+    again.delete(&ada_s).await.expect(204);
+    again.delete("/v1/me/sessions").await.expect(204);
 }
 
 #[tokio::test]

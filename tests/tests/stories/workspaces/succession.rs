@@ -92,7 +92,12 @@ async fn nobody_inherits_who_has_not_agreed_and_an_operator_appoints_an_owner() 
     let nobody = "00000000-0000-7000-8000-000000000000";
     appoint(nobody).await.expect(404);
     let bob_id = bob.account().await;
-    appoint(&bob_id).await.expect(204);
+    let before = operator.get(&owner).await.expect(200);
+    assert_eq!((before.json(), before.etag().as_str()), (json!({ "items": [] }), seen));
+    let appointed = appoint(&bob_id).await.expect(200);
+    let shown = operator.get(&owner).await.expect(200);
+    assert_eq!(appointed.json(), json!({ "items": [{ "account_id": bob_id }] }));
+    assert_eq!((appointed.json(), appointed.etag()), (shown.json(), shown.etag()));
 
     assert_eq!(role(&harness, &bob).await, "owner");
     bob.patch(&harness.path, "*", json!({ "name": "Mills" })).await.expect(200);
