@@ -1,5 +1,7 @@
 //! A small client of the API: a path, a body, an answer.
 
+use std::time::{Duration, Instant};
+
 use infra::ids::Ids;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -7,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::until;
+use crate::{LIMIT, until};
 
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -19,7 +21,7 @@ pub struct Client {
 
 impl Client {
     pub fn new(base: &str) -> Self {
-        let http = reqwest::Client::builder().timeout(crate::LIMIT).build().unwrap();
+        let http = reqwest::Client::builder().timeout(LIMIT).build().unwrap();
         Self { http, base: base.to_owned(), token: None, headers: Vec::new() }
     }
 
@@ -204,4 +206,22 @@ impl Answer {
     pub fn request(&self) -> Uuid {
         self.header("x-request-id").expect("a request's id").parse().unwrap()
     }
+}
+
+/// Sent again as long as the answer has one of these statuses, each time after as long as it says: a machine may be
+/// too busy for a try (503).
+pub async fn answered(again: &[u16], send: impl AsyncFn() -> Answer) -> Answer {
+    let answered = async {
+        loop {
+            let answer = send().await;
+            if !again.contains(&answer.status) {
+                return answer;
+            }
+            let seconds = answer.header("retry-after").map_or(1, |it| it.parse().unwrap());
+            let due = Instant::now() + Duration::from_secs(seconds);
+            tokio::time::sleep_until(due.into()).await;
+        }
+    };
+    let answered = tokio::time::timeout(LIMIT, answered).await;
+    answered.unwrap_or_else(|_| panic!("answered with one of {again:?} for {LIMIT:?}"))
 }

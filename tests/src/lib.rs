@@ -27,7 +27,7 @@ mod stall;
 
 pub use alone::{alone, long};
 pub use browser::{Browser, PlainBrowser};
-pub use client::{Answer, Call, Client};
+pub use client::{Answer, Call, Client, answered};
 pub use dump::{dump, restore};
 pub use events::{Event, Events};
 pub use harness::{

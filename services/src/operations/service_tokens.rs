@@ -12,7 +12,7 @@ use projections::audit_trail::of_actor;
 use crate::wiring::App;
 
 const GIVES_SECRET: &[&str] = &["workspace.api_token_issued", "workspace.api_token_rotated"];
-/// Of the secrets that one person was given within [`TOKEN_DAYS_MAX`], the newest.
+/// Who was given more secrets within [`TOKEN_DAYS_MAX`] is not answered.
 const SECRETS_MAX: i64 = 1000;
 
 /// A token that works still, with a secret that the person was given.
@@ -35,10 +35,12 @@ pub(crate) enum ServiceTokensError {
     Decode(#[from] DecodeError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The newest alone do not say which.
+    #[error("the account was given more than {SECRETS_MAX} secrets within {TOKEN_DAYS_MAX} days")]
+    TooMany,
 }
 
-/// Those that the person issued, or gave the secret by which they work, in every workspace: of the newest
-/// [`SECRETS_MAX`] secrets.
+/// Those that the person issued, or gave the secret by which they work, in every workspace.
 ///
 /// # Errors
 /// [`ServiceTokensError`].
@@ -50,7 +52,11 @@ pub(crate) async fn known_to(
     let since = now - TimeDelta::days(TOKEN_DAYS_MAX);
     let by = (person.into(), GIVES_SECRET);
     let mut given: BTreeMap<WorkspaceId, Vec<(ApiTokenId, ApiTokenSecretId)>> = BTreeMap::new();
-    for event in of_actor(&app.pool, by, since, SECRETS_MAX).await? {
+    let events = of_actor(&app.pool, by, since, SECRETS_MAX + 1).await?;
+    if i64::try_from(events.len()).is_ok_and(|count| count > SECRETS_MAX) {
+        return Err(ServiceTokensError::TooMany);
+    }
+    for event in events {
         if let Some(secret) = secret_of(&event)? {
             given.entry(WorkspaceId(event.stream_id())).or_default().push(secret);
         }

@@ -1,7 +1,7 @@
 //! What a node keeps in memory.
 
 use futures_util::future::join_all;
-use tests::{Installation, Person, Usage, until};
+use tests::{Installation, Person, Usage, answered, until};
 
 const AT_ONCE: usize = 64;
 /// The goal is 96 MB in all, of which the pages of the optimised programme are 30. A hash of a password needs 19 MiB: three
@@ -18,7 +18,14 @@ async fn the_memory_of_many_registrations_is_given_back() {
     for round in 0..3 {
         let people = (0..AT_ONCE).map(|count| Person::named(&format!("person{round}x{count}")));
         let people: Vec<_> = people.collect();
-        join_all(people.iter().map(|person| person.register(&client))).await;
+        // A slow machine has no room for so many at once, and says so.
+        let registered = people.iter().map(|person| {
+            let client = &client;
+            answered(&[503], async move || person.try_register(client).await)
+        });
+        for answer in join_all(registered).await {
+            answer.expect(201);
+        }
     }
 
     until("the memory is given back", async || {

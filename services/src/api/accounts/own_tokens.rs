@@ -37,8 +37,9 @@ pub struct OwnTokens {
     /// Those that act for the account.
     items: Vec<OwnTokenView>,
     /// Those of service accounts that the account issued, or whose secret it was shown: they act for the workspace,
-    /// and are revoked there.
-    of_service_accounts: Vec<StayingTokenView>,
+    /// and are revoked there. Absent where they cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of_service_accounts: Option<Vec<StayingTokenView>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -137,17 +138,20 @@ pub async fn answer(
     receipt: &Receipt,
     are_kept: bool,
 ) -> HttpResponse {
-    let read = async {
+    let kept = async {
         let kept = if are_kept { of_account(api, account).await? } else { Vec::new() };
-        let items = open_all(kept, |token| token.view(api)).await?;
-        let of_service_accounts = known_to(&api.app, account).await?.into_iter();
-        let of_service_accounts = of_service_accounts.map(StayingTokenView::from).collect();
-        Ok::<_, Problem>(OwnTokens { items, of_service_accounts })
+        open_all(kept, |token| token.view(api)).await
     };
-    match if_read(read).await {
-        Some(stay) if !are_kept && stay.of_service_accounts.is_empty() => done(receipt),
-        Some(stay) => written(StatusCode::OK, receipt).json(stay),
-        None => written(StatusCode::OK, receipt).finish(),
+    let known = async { Ok::<_, Problem>(known_to(&api.app, account).await?) };
+    let (Some(items), known) = tokio::join!(if_read(kept), if_read(known)) else {
+        return written(StatusCode::OK, receipt).finish();
+    };
+    let known = known.map(|known| known.into_iter().map(StayingTokenView::from).collect());
+    let of_service_accounts: Option<Vec<_>> = known;
+    match (are_kept, &of_service_accounts) {
+        (false, Some(known)) if known.is_empty() => done(receipt),
+        (false, None) => written(StatusCode::OK, receipt).finish(),
+        _ => written(StatusCode::OK, receipt).json(OwnTokens { items, of_service_accounts }),
     }
 }
 

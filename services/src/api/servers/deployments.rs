@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use domain::privacy::{
     CommandLine, DeploymentConfig, DeploymentName, DeploymentStep, DeploymentSteps, Label, Personal,
 };
-use domain::server::{Deployment, LiveServer, Server, ServerCommand, ServerEvent};
+use domain::server::{Deployment, LiveServer, Server, ServerCommand};
 use domain::workspace::WorkspaceAction;
 use domain::{DeploymentId, ServerId};
 use infra::event_store::{Receipt, Step};
@@ -199,14 +199,6 @@ async fn read(
     Ok((server.version, view(api, member, &server, id).await?))
 }
 
-fn deployment_of(event: ServerEvent) -> Option<Uuid> {
-    if let ServerEvent::DeploymentConfigured { deployment, .. } = event {
-        Some(deployment.0)
-    } else {
-        None
-    }
-}
-
 /// The deployments of the server: 32 at most.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments", tag = "servers",
@@ -224,7 +216,7 @@ async fn list(
     let path = format!("/v1/workspaces/servers/{}/deployments", server.id);
     let page = listing.page(&api, member.tenant(), &path).await?;
     let configured = if listing.order.is_by_begin() {
-        versions_of(&api, (server.id.0, CONFIGURING), server.version, deployment_of).await?
+        versions_of(&api, (server.id.0, CONFIGURING), server.version, "deployment").await?
     } else {
         Vec::new()
     };

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::{EmailAddress, InvitationEmail, Personal};
 use domain::workspace::{
     INVITATION_DAYS_MAX, Invitation, LiveWorkspace, Right, Role, Workspace, WorkspaceAction,
-    WorkspaceCommand, WorkspaceError, WorkspaceEvent,
+    WorkspaceCommand, WorkspaceError,
 };
 use domain::{InvitationId, WorkspaceId};
 use infra::event_store::{ExecuteError, Step};
@@ -242,7 +242,7 @@ async fn list(
     });
     let invited = if listing.order.is_by_begin() {
         let of = (workspace.id.0, INVITING);
-        versions_of(&api, of, workspace.version, invitation_of).await?
+        versions_of(&api, of, workspace.version, "invitation").await?
     } else {
         Vec::new()
     };
@@ -264,14 +264,6 @@ async fn list(
     });
     let items = items.await?;
     Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
-}
-
-fn invitation_of(event: WorkspaceEvent) -> Option<Uuid> {
-    if let WorkspaceEvent::MemberInvited { invitation, .. } = event {
-        Some(invitation.0)
-    } else {
-        None
-    }
 }
 
 impl InvitationView {

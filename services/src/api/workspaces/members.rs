@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::privacy::{EmailAddress, Label, PersonName, Purpose, ServiceAccountName};
-use domain::workspace::{
-    LiveWorkspace, Right, Role, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceEvent,
-};
+use domain::workspace::{LiveWorkspace, Right, Role, Workspace, WorkspaceAction, WorkspaceCommand};
 use domain::{AccountId, WorkspaceId};
 use infra::event_store::{Step, Until};
 use serde::{Deserialize, Serialize};
@@ -196,13 +194,10 @@ async fn list(
     let (Query(listing), api): (_, &Api) = (query, &api);
     let MemberFilter { as_of, names, purpose, role, kind, ref name } = listing.filter;
     let by_name = listing.order == Order::Name;
-    if name.is_some() && !names {
-        let detail = "names are looked through where they are shown: add names=true";
-        return Err(bad_parameter("name", detail));
-    }
-    if by_name && !names {
-        let detail = "names are sorted where they are shown: add names=true";
-        return Err(bad_parameter("order", detail));
+    let unshown = [("name", "looked through", name.is_some()), ("order", "sorted", by_name)];
+    if let Some((parameter, what, _)) = unshown.into_iter().find(|(.., is)| *is && !names) {
+        let detail = format!("names are {what} where they are shown: add names=true");
+        return Err(bad_parameter(parameter, detail));
     }
     let opens = if names { Some(purpose.ok_or_else(no_purpose)?) } else { None };
     if opens.is_some() {
@@ -231,7 +226,7 @@ async fn list(
     // Whoever has left is nobody's business any more.
     let is_shown = |account: &AccountId| today.contains_key(account);
     let joined = if listing.order.is_by_begin() {
-        versions_of(api, (of.0, JOINING), last, who_joined).await?
+        versions_of(api, (of.0, JOINING), last, "account").await?
     } else {
         Vec::new()
     };
@@ -271,16 +266,6 @@ async fn list(
 
 fn members_of(workspace: &Workspace) -> BTreeMap<AccountId, Role> {
     workspace.live().map(|live| live.members.clone()).unwrap_or_default()
-}
-
-fn who_joined(event: WorkspaceEvent) -> Option<Uuid> {
-    if let WorkspaceEvent::MemberJoined { account, .. }
-    | WorkspaceEvent::ServiceAccountCreated { account, .. } = event
-    {
-        Some(account.0)
-    } else {
-        None
-    }
 }
 
 /// `joined` has the version of the workspace at which each member joined it, where that is asked for.

@@ -266,6 +266,11 @@ pub(super) fn staying(tokens: &[ServiceToken]) -> String {
     )
 }
 
+/// In place of [`staying`].
+pub(super) const NOT_KNOWN: &str = "\n\n\
+    API tokens of service accounts that were issued from your account, or whose secret was shown to it, work on. \
+    It could not be found out now which: look for them in your workspaces, and revoke those that you do not know.";
+
 fn mismatch(server: &str) -> String {
     format!(
         "a server of a workspace that you look after shows another host key than the one that was \

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tests::{Answer, Client, Installation, LIMIT, Person, long, until};
+use tests::{Answer, Client, Installation, Person, answered, long, until};
 
 /// As without settings.
 const LIMITS: [(&str, &str); 6] = [
@@ -62,23 +62,6 @@ async fn no_more_rows_than(
         }
         assert!(more <= max, "{table} has {more} rows more after {after_what}, and not {max}");
     }
-}
-
-/// Sent again as long as the answer has one of these statuses, each time after as long as it says: a machine may be
-/// too busy for a try (503).
-async fn answered(again: &[u16], send: impl AsyncFn() -> Answer) -> Answer {
-    let answered = async {
-        loop {
-            let answer = send().await;
-            if !again.contains(&answer.status) {
-                return answer;
-            }
-            let seconds = answer.header("retry-after").map_or(1, |it| it.parse().unwrap());
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
-        }
-    };
-    let answered = tokio::time::timeout(LIMIT, answered).await;
-    answered.unwrap_or_else(|_| panic!("answered with one of {again:?} for {LIMIT:?}"))
 }
 
 /// A sign-in with a wrong password.

@@ -214,8 +214,7 @@ async fn lists_are_sorted_by_name_and_filtered_by_what_their_users_know() {
         harness.try_register_server(body).await.expect(201);
     }
     create_workspace(ada, "aleph").await;
-    let last = create_workspace(ada, "Beth").await;
-    ada.get(&last).await.expect(200);
+    ada.get(&create_workspace(ada, "Beth").await).await.expect(200);
     let names = async |by: &Client, path: &str, wanted: &[&str]| {
         until("all are listed", async || {
             let page = by.get(path).await.expect(200).json();
@@ -247,8 +246,7 @@ async fn lists_are_sorted_by_name_and_filtered_by_what_their_users_know() {
     names(ada, &format!("{opened}&order=oldest"), &["ada of Example", "bob of Example"]).await;
 
     let count = async |path: &str| {
-        let page = ada.get(path).await.expect(200).json();
-        page["items"].as_array().unwrap().len()
+        ada.get(path).await.expect(200).json()["items"].as_array().unwrap().len()
     };
     for list in ["/v1/me/sessions", "/v1/me/sign-ins"] {
         let all = until("it is listed", async || {
