@@ -43,12 +43,13 @@ async fn a_claim_does_not_read_the_queue() {
 }
 
 /// What the statistics say of the queue is of another time: they are of what it holds now, and it is emptied.
-async fn forget_all_but_statistics(given: &Harness) {
+async fn forget_all_but_statistics(given: &Harness) -> tokio_postgres::Client {
     let unlimited = ConnectOptions::unlimited();
     let owner = connect_one(&given.databases.log_url, &unlimited).await.unwrap();
     let forget = "alter table working.run_tasks set (autovacuum_enabled = off);
         analyze working.run_tasks; truncate working.run_tasks";
     owner.batch_execute(forget).await.unwrap();
+    owner
 }
 
 /// After a restore of the log all are lost at once; half of them were looked for in vain since.
@@ -57,14 +58,14 @@ async fn a_claim_does_not_read_what_is_lost() {
     let given = given(LEASE).await;
     fill(&given, 200, 3).await;
     let short = read_by_claim(&given).await;
-    forget_all_but_statistics(&given).await;
+    let owner = forget_all_but_statistics(&given).await;
     let lost = "insert into working.run_tasks
           (run_id, server_id, attempt, workspace_id, state, queued_at, next_at)
         select gen_random_uuid(), md5(format('server %s', n % 6))::uuid, 1,
           md5(format('workspace %s', n % 3))::uuid, 'lost', now(),
           case n % 2 when 0 then now() + interval '1 hour' end
         from generate_series(1, 300000) n";
-    given.pool.get().await.unwrap().batch_execute(lost).await.unwrap();
+    owner.batch_execute(lost).await.unwrap();
 
     let lost = read_by_claim(&given).await;
     fill(&given, 200, 3).await;
