@@ -244,8 +244,7 @@ async fn list(
     let part = name.as_deref().unwrap_or_default();
     let fit = named.into_iter().filter(|(name, _)| comparable(name).contains(part));
     let placed = fit.map(|(name, view)| (place(listing.order, &joined, &name, &view), view));
-    let placed = placed.collect();
-    let Page { mut items, next } = page.of_all(placed).await?;
+    let Page { mut items, next } = page.of_all(placed.collect()).await?;
     if let Some(live) = state.live() {
         name_service_accounts(api, of, live, &mut items).await?;
     }
@@ -260,8 +259,7 @@ async fn list(
             }
         }
     }
-    let view = Members { as_of, items, next };
-    Ok(at_version(version, view))
+    Ok(at_version(version, Members { as_of, items, next }))
 }
 
 fn members_of(workspace: &Workspace) -> BTreeMap<AccountId, Role> {
