@@ -37,8 +37,8 @@ async fn a_disk_without_room_for_keys_is_shown_until_a_probe_is_written() {
 
     owner.batch_execute(FREE).await.unwrap();
     until("a probe is written", async || node.key_trouble().is_none()).await;
-    let probes = "select count(*) from keyring.keys where kind = 'subject' and class = 0";
-    assert_eq!(harness.count(probes).await, 0, "a probe leaves nothing");
+    let left = "select count(*) from keyring.keys where kind = 'subject' and class = 0";
+    assert_eq!(harness.count(left).await, 0, "a probe leaves nothing");
     harness.registered(&node, ada).await.unwrap();
 }
 
