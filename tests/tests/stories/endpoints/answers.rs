@@ -173,11 +173,11 @@ async fn what_is_changed_is_answered_as_a_get_shows_it() {
         };
         let before = by.get(&path).await.expect(200);
         let call = by.call(method.parse().unwrap(), &path);
-        let changed = call.header("If-Match", &before.etag()).json(body).send().await.expect(200);
+        let answer = call.header("If-Match", &before.etag()).json(body).send().await.expect(200);
 
         let shown = by.get(&path).await.expect(200);
-        same(&changed, &shown, &path);
-        assert_ne!(changed.etag(), before.etag(), "{path}");
+        same(&answer, &shown, &path);
+        assert_ne!(answer.etag(), before.etag(), "{path}");
     }
 
     let address = json!({ "host": "db.example", "port": 2222, "user": "root" });
