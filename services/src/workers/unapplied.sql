@@ -3,12 +3,13 @@
 select s
 from unnest($1::uuid[], $2::bool[]) as it (s, completed)
 where (select f.subject from event_log.fences f where f.subject = s) is null  -- not exists may read all fences
-  or completed and (
-    exists (select from working.credentials where account_id = s)
-    or exists (select from working.sessions where account_id = s)
-    or exists (select from working.outbox where subject_id = s)
-    or exists (select from working.api_tokens where workspace_id = s)
-    or exists (select from working.invitations where workspace_id = s)
-    or exists (select from working.seat_leases where workspace_id = s)
-    or exists (select from working.server_credentials where workspace_id = s)
-    or exists (select from working.server_monitors where workspace_id = s))
+  or completed and coalesce(  -- exists may read all sessions and mails
+    (select true from working.credentials where account_id = s limit 1),
+    (select true from working.sessions where account_id = s limit 1),
+    (select true from working.outbox where subject_id = s limit 1),
+    (select true from working.api_tokens where workspace_id = s limit 1),
+    (select true from working.invitations where workspace_id = s limit 1),
+    (select true from working.seat_leases where workspace_id = s limit 1),
+    (select true from working.server_credentials where workspace_id = s limit 1),
+    (select true from working.server_monitors where workspace_id = s limit 1),
+    false)
