@@ -85,12 +85,14 @@ async fn register(
     node
 }
 
-/// A token of a new workspace, and the path of it.
-async fn issue_token(signed_in: &Client) -> (String, String) {
+/// A token of a new workspace, and the path of it. With the password: the session is older than ten minutes where a
+/// machine is slow.
+async fn issue_token(signed_in: &Client, ada: &Person) -> (String, String) {
     let workspace = create_workspace(signed_in, "Engines").await;
     let path = format!("{workspace}/api-tokens");
     let expires_at = (Clock::system().now() + TimeDelta::days(30)).to_rfc3339();
-    let asks = json!({ "name": "x", "scopes": ["workspace:read"], "expires_at": expires_at });
+    let asks = json!({ "name": "x", "scopes": ["workspace:read"], "expires_at": expires_at,
+        "password": ada.password });
     (workspace, signed_in.post(&path, asks).await.expect(201).field("/token"))
 }
 
@@ -104,7 +106,7 @@ async fn sign_out(
 ) -> TestServer {
     for failpoint in ["sessions.ended", "sessions.deleted", "sessions.closed", "api_tokens.ended"] {
         let other = ada.sign_in(&node.client()).await;
-        let (workspace, token) = issue_token(&signed_in.at(node.api())).await;
+        let (workspace, token) = issue_token(&signed_in.at(node.api()), ada).await;
         let request = Request::delete(signed_in, "/v1/me/sessions");
         let requests = vec![request.appends("account.sessions_ended")];
         let events = &[
@@ -156,7 +158,7 @@ async fn end_tokens(
     ada: &Person,
 ) -> TestServer {
     let signed_in = signed_in.at(node.api());
-    let (workspace, token) = issue_token(&signed_in).await;
+    let (workspace, token) = issue_token(&signed_in, ada).await;
     let path = format!("{workspace}/api-tokens");
     let body = json!({ "current": ada.password, "new": "another password of ada" });
     let request = Request::put(&signed_in, "/v1/me/password", body);

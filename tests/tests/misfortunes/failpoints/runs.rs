@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use infra::clock::Clock;
 use serde_json::json;
-use tests::{Client, Installation, RunHarness, TestServer, register_server, until};
+use tests::{Client, Installation, Person, RunHarness, TestServer, register_server, until};
 
 use super::checks::projections_equal_their_replay;
 use super::crash::{Kill, Report};
@@ -188,7 +188,10 @@ async fn issue_token(
 ) -> TestServer {
     for failpoint in ["api_token.stored", "api_token.issued"] {
         let expires_at = Clock::system().now() + TimeDelta::days(30);
-        let body = json!({ "name": "deploys", "scopes": ["runs:read"], "expires_at": expires_at });
+        // The session is older than ten minutes where a machine is slow.
+        let password = Person::named("ada").password;
+        let body = json!({ "name": "deploys", "scopes": ["runs:read"], "expires_at": expires_at,
+            "password": password });
         let request = Request::post(&harness.ada, &harness.path("api-tokens"), body);
         let requests = vec![request.appends("workspace.api_token_issued")];
         let events = &[("workspace.api_token_issued", 1)];
@@ -213,7 +216,8 @@ async fn rotate_token(
     (token, former): (&str, &Client),
 ) -> TestServer {
     for (failpoint, minutes) in [("api_token.secret_stored", 60), ("api_token.rotated", 0)] {
-        let body = json!({ "overlap_minutes": minutes });
+        let password = Person::named("ada").password;
+        let body = json!({ "overlap_minutes": minutes, "password": password });
         let request = Request::post(&harness.ada, &format!("{token}/rotate"), body).or(&[200]);
         let requests = vec![request.appends("workspace.api_token_rotated")];
         let events = &[("workspace.api_token_rotated", 1)];
