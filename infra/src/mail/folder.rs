@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tokio::fs;
 use uuid::Uuid;
 
-use super::{Letter, MailError, SendOutcome};
+use super::{Letter, MailError, RefusalKind, SendOutcome};
 use crate::accounts::User;
 use crate::durable;
 
@@ -44,6 +44,7 @@ impl Folder {
             Ok(()) => SendOutcome::Accepted,
             Err(error) => SendOutcome::Refused {
                 for_good: false,
+                kind: RefusalKind::Other,
                 trouble: format!("the mail folder: {}", error.kind()),
             },
         }

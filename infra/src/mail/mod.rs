@@ -10,12 +10,6 @@ pub use folder::Folder;
 pub use letter::{Letter, Mailbox};
 pub use smtp::Smtp;
 
-/// Of what went wrong: it was the answer to the recipient's address.
-const RECIPIENT: &str = "the recipient";
-/// How [`SendOutcome::trouble`] begins where the server takes no mail for this address (5xx to RCPT, RFC 5321). One that
-/// refuses everybody may say the same.
-pub const RECIPIENT_REFUSED: &str = "the recipient: 5";
-
 /// Mail is not configured as it must be, or a mail cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]
@@ -44,6 +38,8 @@ pub enum SendOutcome {
     Refused {
         /// The address or the mail itself was refused: sending it again is of no use.
         for_good: bool,
+        /// What it says of the address.
+        kind: RefusalKind,
         /// See [`Self::trouble`].
         trouble: String,
     },
@@ -62,6 +58,24 @@ impl SendOutcome {
             Self::Accepted => None,
             Self::Refused { trouble, .. } | Self::Unknown { trouble } => Some(trouble),
         }
+    }
+
+    /// Of what kind the refusal is. `None`: it is none.
+    pub const fn refusal(&self) -> Option<RefusalKind> {
+        match self {
+            Self::Refused { kind, .. } => Some(*kind),
+            Self::Accepted | Self::Unknown { .. } => None,
+        }
+    }
+}
+
+domain::named_enum! {
+    /// The kind of a refusal.
+    pub enum RefusalKind {
+        /// The server takes no mail for this address (5xx to RCPT, RFC 5321). One that refuses everybody may say the same.
+        Recipient = "recipient",
+        /// Nothing is said of the address.
+        Other = "other",
     }
 }
 

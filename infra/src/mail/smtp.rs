@@ -14,7 +14,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use super::{Letter, MailError, RECIPIENT, SendOutcome};
+use super::{Letter, MailError, RefusalKind, SendOutcome};
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// For connecting, and again for everything up to the reply to DATA.
@@ -101,13 +101,13 @@ impl Smtp {
     pub(super) async fn send(&self, letter: &Letter) -> SendOutcome {
         let mut connection = match timeout(SUBMIT, self.connect()).await {
             Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => return refused(&error, false, "connecting"),
-            Err(_) => return refused_late("connecting"),
+            Ok(Err(error)) => return refused(&error, false, Phase::Connecting),
+            Err(_) => return refused_late(Phase::Connecting),
         };
         match timeout(SUBMIT, submit(&mut connection, letter)).await {
             Ok(Ok(())) => {}
             Ok(Err((at, error))) => return refused(&error, error.is_permanent(), at),
-            Err(_) => return refused_late("asking"),
+            Err(_) => return refused_late(Phase::Asking),
         }
         let outcome = hand_over(&mut connection, letter).await;
         let _ = timeout(CONNECT, connection.abort()).await;
@@ -148,12 +148,31 @@ fn host(url: &Url) -> Option<(String, bool)> {
     })
 }
 
-/// An error comes with what it was the answer to.
+/// What an error was the answer to.
+#[derive(Clone, Copy)]
+enum Phase {
+    Connecting,
+    Asking,
+    Recipient,
+    Mail,
+}
+
+impl Phase {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Asking => "asking",
+            Self::Recipient => "the recipient",
+            Self::Mail => "the mail",
+        }
+    }
+}
+
 async fn submit(
     connection: &mut AsyncSmtpConnection,
     letter: &Letter,
-) -> Result<(), (&'static str, Error)> {
-    let asking = |error: Error| ("asking", error);
+) -> Result<(), (Phase, Error)> {
+    let asking = |error: Error| (Phase::Asking, error);
     let envelope = letter.envelope();
     let mut addresses = envelope.from().into_iter().chain(envelope.to());
     let is_ascii = addresses.all(|address| AsRef::<str>::as_ref(address).is_ascii());
@@ -162,7 +181,7 @@ async fn submit(
     connection.command(mail).await.map_err(asking)?;
     for to in envelope.to() {
         let recipient = Rcpt::new(to.clone(), Vec::new());
-        connection.command(recipient).await.map_err(|error| (RECIPIENT, error))?;
+        connection.command(recipient).await.map_err(|error| (Phase::Recipient, error))?;
     }
     connection.command(Data).await.map(drop).map_err(asking)
 }
@@ -175,7 +194,9 @@ async fn hand_over(connection: &mut AsyncSmtpConnection, letter: &Letter) -> Sen
         };
     match answer {
         Ok(_) => SendOutcome::Accepted,
-        Err(error) if error.status().is_some() => refused(&error, error.is_permanent(), "the mail"),
+        Err(error) if error.status().is_some() => {
+            refused(&error, error.is_permanent(), Phase::Mail)
+        }
         Err(_) => {
             SendOutcome::Unknown { trouble: "the connection ended after the mail".to_owned() }
         }
@@ -183,16 +204,21 @@ async fn hand_over(connection: &mut AsyncSmtpConnection, letter: &Letter) -> Sen
 }
 
 /// The reply code only: its text may repeat the address.
-fn refused(error: &Error, for_good: bool, at: &str) -> SendOutcome {
+fn refused(error: &Error, for_good: bool, at: Phase) -> SendOutcome {
     let why = match error.status() {
         Some(code) => code.to_string(),
         None if error.is_tls() => "TLS".to_owned(),
         None if error.is_timeout() => "no answer in time".to_owned(),
         None => "no connection".to_owned(),
     };
-    SendOutcome::Refused { for_good, trouble: format!("{at}: {why}") }
+    let kind = match at {
+        Phase::Recipient if for_good => RefusalKind::Recipient,
+        Phase::Connecting | Phase::Asking | Phase::Recipient | Phase::Mail => RefusalKind::Other,
+    };
+    SendOutcome::Refused { for_good, kind, trouble: format!("{}: {why}", at.as_str()) }
 }
 
-fn refused_late(at: &str) -> SendOutcome {
-    SendOutcome::Refused { for_good: false, trouble: format!("{at}: no answer in time") }
+fn refused_late(at: Phase) -> SendOutcome {
+    let trouble = format!("{}: no answer in time", at.as_str());
+    SendOutcome::Refused { for_good: false, kind: RefusalKind::Other, trouble }
 }

@@ -125,14 +125,14 @@ async fn a_refusal_before_the_mail_is_for_now_or_for_good() {
     let (never, _) = send(Script { recipient: Some("550 ada@example.org who?"), ..WILLING }).await;
     let (gone, _) = send(Script { recipient: None, ..WILLING }).await;
 
-    let refused =
-        |for_good, trouble: &str| SendOutcome::Refused { for_good, trouble: trouble.into() };
-    assert_eq!(later, refused(false, "the recipient: 451"));
-    assert_eq!(never, refused(true, "the recipient: 550"));
-    assert_eq!(gone, refused(false, "the recipient: no connection"));
-    let of_recipient = [&later, &never, &gone]
-        .map(|outcome| outcome.trouble().is_some_and(|why| why.starts_with(RECIPIENT_REFUSED)));
-    assert_eq!(of_recipient, [false, true, false]);
+    let refused = |for_good, kind, trouble: &str| SendOutcome::Refused {
+        for_good,
+        kind,
+        trouble: trouble.into(),
+    };
+    assert_eq!(later, refused(false, RefusalKind::Other, "the recipient: 451"));
+    assert_eq!(never, refused(true, RefusalKind::Recipient, "the recipient: 550"));
+    assert_eq!(gone, refused(false, RefusalKind::Other, "the recipient: no connection"));
 }
 
 #[tokio::test]
@@ -140,8 +140,10 @@ async fn a_refusal_of_the_mail_itself_is_known() {
     let (later, _) = send(Script { mail: Some("452 full"), ..WILLING }).await;
     let (never, _) = send(Script { mail: Some("554 spam"), ..WILLING }).await;
 
+    let other = Some(RefusalKind::Other);
     assert!(matches!(later, SendOutcome::Refused { for_good: false, .. }), "{later:?}");
     assert!(matches!(never, SendOutcome::Refused { for_good: true, .. }), "{never:?}");
+    assert_eq!((later.refusal(), never.refusal()), (other, other));
 }
 
 #[tokio::test]
@@ -219,7 +221,9 @@ async fn a_mail_that_does_not_fit_on_the_disk_is_not_called_sent() {
 
     let outcome = transport.send(&letter()).await;
 
-    let SendOutcome::Refused { for_good: false, trouble } = outcome else { panic!("{outcome:?}") };
+    let SendOutcome::Refused { for_good: false, trouble, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
     assert!(trouble.contains("storage space"), "{trouble}");
     let files = || std::fs::read_dir(disk.path().join("mail")).unwrap().count();
     assert_eq!(files(), 0, "nothing that is half a mail is left");

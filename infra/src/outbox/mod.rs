@@ -22,7 +22,7 @@ pub use kind::{MailKind, MailReference};
 use crate::clock::Clock;
 use crate::cluster::Lease;
 use crate::ids::hashed;
-use crate::mail::{SendOutcome, Via};
+use crate::mail::{RefusalKind, SendOutcome, Via};
 use crate::postgres::{PgError, Pool, Transaction};
 use crate::statement::{execute, query};
 use failover::{AT_ONCE, LookedAt, give_up_in_doubt, note_failover};
@@ -198,13 +198,18 @@ impl Outbox {
         let state = if marked == MarkOutcome::Again { "queued" } else { marked.as_str() };
         let finished = (marked != MarkOutcome::Again).then_some(now);
         let next = now + backoff(mail.attempt);
-        let trouble = outcome.trouble();
-        let updated = execute(
-            &self.pool,
-            MARK,
-            &[&mail.mail, &mail.lease.node, &mail.lease.fence, &state, &next, &finished, &trouble],
-        )
-        .await?;
+        let (trouble, refusal) = (outcome.trouble(), outcome.refusal().map(RefusalKind::as_str));
+        let values: [&(dyn ToSql + Sync); 8] = [
+            &mail.mail,
+            &mail.lease.node,
+            &mail.lease.fence,
+            &state,
+            &next,
+            &finished,
+            &trouble,
+            &refusal,
+        ];
+        let updated = execute(&self.pool, MARK, &values).await?;
         if updated == 1 {
             return Ok(marked);
         }

@@ -67,7 +67,8 @@ fn request() -> MailRequest {
 }
 
 fn refused() -> SendOutcome {
-    SendOutcome::Refused { for_good: false, trouble: "connecting: no connection".into() }
+    let trouble = "connecting: no connection".into();
+    SendOutcome::Refused { for_good: false, kind: RefusalKind::Other, trouble }
 }
 
 fn unknown() -> SendOutcome {
@@ -123,11 +124,37 @@ async fn a_mail_that_is_refused_for_good_fails_at_once() {
     let given = given().await;
     given.put(&request()).await;
     let claimed = given.claim(NODE, Via::Smtp).await;
-    let never = SendOutcome::Refused { for_good: true, trouble: "asking: 550".into() };
+    let trouble = "asking: 550".into();
+    let never = SendOutcome::Refused { for_good: true, kind: RefusalKind::Other, trouble };
 
     assert_eq!(given.outbox.mark(&claimed[0], &never).await.unwrap(), MarkOutcome::Failed);
 
     assert_eq!(given.states().await, [("failed".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_row_says_of_what_kind_the_last_refusal_was() {
+    let given = given().await;
+    let refusal = async |of: &ClaimedMail| -> Option<String> {
+        let read = "select refusal from working.outbox where mail_id = $1";
+        given.pool.get().await.unwrap().query_one(read, &[&of.mail]).await.unwrap().get(0)
+    };
+    for kind in RefusalKind::ALL.iter().copied() {
+        given.put(&request()).await;
+        let claimed = given.claim(NODE, Via::Smtp).await;
+        let never = SendOutcome::Refused { for_good: true, kind, trouble: "550".into() };
+        given.outbox.mark(&claimed[0], &never).await.unwrap();
+        assert_eq!(refusal(&claimed[0]).await.as_deref(), Some(kind.as_str()));
+    }
+    given.put(&request()).await;
+    let claimed = given.claim(NODE, Via::Smtp).await;
+    given.outbox.mark(&claimed[0], &refused()).await.unwrap();
+    given.clock.advance(backoff(1));
+
+    let again = given.claim(NODE, Via::Smtp).await;
+    given.outbox.mark(&again[0], &SendOutcome::Accepted).await.unwrap();
+
+    assert_eq!(refusal(&again[0]).await, None, "it was accepted in the end");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use infra::event_store::{ExecuteError, LoadError, Request};
 use infra::ids::hashed;
 use infra::keyring::KeyringError;
 use infra::log::{Feed, FeedError, Recorded};
-use infra::mail::RECIPIENT_REFUSED;
+use infra::mail::RefusalKind;
 use infra::outbox::{MailKind, MailRequest};
 use infra::postgres::PgError;
 use tokio_postgres::Row;
@@ -193,7 +193,7 @@ async fn list(
         &used_at,
         &account,
         &AT_ONCE,
-        &RECIPIENT_REFUSED,
+        &RefusalKind::Recipient.as_str(),
     ];
     let rows = app.pool.get().await?.query(UNVERIFIED, &of).await;
     let rows = match rows {

@@ -2,7 +2,7 @@
 -- ($6, $7). Its notices are those of this period: nobody has used the account since, by a token of the API neither, and the log was not
 -- restored since ($2). Whether something is due: no notice is under way, or less than a week old ($3), and nobody is signed in, has
 -- used a token since $1, or has signed in since $5: a session that was open since may have been used. A notice counts as refused where the
--- address was ($9), and the server took another one's mail within a day of it: one that refuses everybody says nothing of an address.
+-- address was (its kind is $9), and the server took another one's mail within a day of it: one that refuses everybody says nothing of an address.
 select a.account_id, a.version, a.unverified_used_at, greatest(used.at, $2::timestamptz) as begins,
   notices.until, notices.is_sent, notices.refused,
   notices.are_over and used.at <= $1 and (not a.has_signed_in or a.unverified_used_at <= $5::timestamptz)
@@ -22,7 +22,7 @@ cross join lateral (
   select max(o.until) as until,
     coalesce(bool_or(o.state = 'sent'), false) as is_sent,
     coalesce(bool_and(coalesce(o.finished_at, 'infinity') <= $3::timestamptz), true) as are_over,
-    count(*) filter (where o.state = 'failed' and starts_with(o.trouble, $9) and exists (
+    count(*) filter (where o.state = 'failed' and o.refusal = $9 and exists (
       select from working.outbox s
       where s.state = 'sent' and s.via = o.via and s.subject_id <> o.subject_id
         and s.finished_at between o.finished_at - interval '1 day' and o.finished_at + interval '1 day')) as refused

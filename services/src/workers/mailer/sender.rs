@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use infra::failpoint;
 use infra::keyring::OpenError;
 use infra::log::watermark::CompareError;
-use infra::mail::{Letter, MailError, SendOutcome, Via};
+use infra::mail::{Letter, MailError, RefusalKind, SendOutcome, Via};
 use infra::outbox::{ClaimedMail, MailKind, MailReference, MarkOutcome};
 use infra::postgres::PgError;
 use tokio::time::timeout;
@@ -58,7 +58,7 @@ pub(crate) async fn send_due(app: App) -> Result<bool, PgError> {
 async fn put_off(app: &App, claimed: &[ClaimedMail], why: CompareError) -> Result<bool, PgError> {
     // The rows of a log that went back say nothing about the mails.
     if !matches!(why, CompareError::WentBack(_)) {
-        let put_off = SendOutcome::Refused { for_good: false, trouble: "watermark".to_owned() };
+        let put_off = refused(false, "watermark".to_owned());
         for mail in claimed {
             app.outbox.mark(mail, &put_off).await?;
         }
@@ -72,8 +72,8 @@ pub(crate) async fn send(app: &App, mail: &ClaimedMail) -> Result<(), PgError> {
             failpoint!(MailSending);
             app.transport.send(&letter).await
         }
-        Err(ComposeError::Temporary(trouble)) => SendOutcome::Refused { for_good: false, trouble },
-        Err(ComposeError::Permanent(trouble)) => SendOutcome::Refused { for_good: true, trouble },
+        Err(ComposeError::Temporary(trouble)) => refused(false, trouble),
+        Err(ComposeError::Permanent(trouble)) => refused(true, trouble),
         Err(ComposeError::Erased) => {
             count(app, "dropped");
             if !delete_file(app, mail).await {
@@ -91,6 +91,11 @@ pub(crate) async fn send(app: &App, mail: &ClaimedMail) -> Result<(), PgError> {
         delete_file(app, mail).await;
     }
     Ok(())
+}
+
+/// By this node: no server was asked.
+const fn refused(for_good: bool, trouble: String) -> SendOutcome {
+    SendOutcome::Refused { for_good, kind: RefusalKind::Other, trouble }
 }
 
 async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, ComposeError> {
