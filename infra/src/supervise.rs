@@ -3,9 +3,12 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
 
 /// As of a programme that has failed by a fault of its own (`EX_SOFTWARE` of sysexits.h).
 pub const EXIT_CODE: i32 = 70;
@@ -37,7 +40,30 @@ where
     })
 }
 
-/// The same for a thread: what it does from its start to its end.
+/// Starts a task that does `work` at once, and again each time that `period` is over, until nobody else has `owner`.
+pub(crate) fn spawn_every<T, F>(
+    name: &'static str,
+    period: Duration,
+    owner: &Arc<T>,
+    work: impl Fn(Arc<T>) -> F + Send + Sync + 'static,
+) -> JoinHandle<()>
+where
+    T: Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let owner = Arc::downgrade(owner);
+    spawn(name, async move {
+        let mut every = interval(period);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            let Some(owner) = owner.upgrade() else { return };
+            work(owner).await;
+        }
+    })
+}
+
+/// As [`spawn`], for a thread: what it does from its start to its end.
 pub(crate) fn run(name: &'static str, work: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(work)).map_err(forget).is_err() {
         end(name);
@@ -59,6 +85,8 @@ fn end(name: &str) -> ! {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
+
+    use tokio::sync::Semaphore;
 
     use super::*;
 
@@ -91,6 +119,19 @@ mod tests {
             return;
         }
         assert_eq!(exit_code("thread", "a_thread_that_panics_ends_the_process"), Some(EXIT_CODE));
+    }
+
+    #[tokio::test]
+    async fn work_is_done_until_nobody_has_its_owner() {
+        let owner = Arc::new(Semaphore::new(0));
+        let task = spawn_every("a task", Duration::from_millis(1), &owner, |owner| async move {
+            owner.add_permits(1);
+        });
+        owner.acquire_many(3).await.unwrap().forget();
+
+        drop(owner);
+
+        task.await.unwrap();
     }
 
     #[tokio::test]

@@ -25,6 +25,14 @@ impl Trouble {
     }
 }
 
+/// The least time between two probes of a trouble of this age, for probes that write: none in the first minute, then a
+/// tenth of the age, at most 30 seconds.
+pub(crate) fn probe_pause(age: Duration) -> Duration {
+    const FIRST: Duration = Duration::from_mins(1);
+    const MAX: Duration = Duration::from_secs(30);
+    if age < FIRST { Duration::ZERO } else { (age / 10).min(MAX) }
+}
+
 /// What one thing that is tried has come to.
 #[derive(Debug, Default)]
 pub(crate) struct LastTry(Mutex<Option<Trouble>>);
@@ -41,5 +49,28 @@ impl LastTry {
     /// `None`: the last try has succeeded.
     pub fn trouble(&self) -> Option<Trouble> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// As if the trouble had begun so much earlier.
+    #[cfg(test)]
+    pub fn let_pass(&self, time: Duration) {
+        let mut trouble = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(trouble) = &mut *trouble {
+            trouble.since -= time;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lasts_is_probed_more_seldom() {
+        let pause = |age| probe_pause(Duration::from_secs(age)).as_secs();
+
+        assert_eq!([0, 59].map(pause), [0, 0], "no more seldom than usual");
+        assert_eq!([60, 120, 299].map(pause), [6, 12, 29]);
+        assert_eq!([300, 86_400].map(pause), [30, 30]);
     }
 }

@@ -1,12 +1,13 @@
 //! Gets keys: from memory under the lease, else from their rows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::SubjectId;
 use domain::privacy::Class;
 use tokio::sync::Mutex;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 
 use super::invalidations::Invalidations;
@@ -178,26 +179,22 @@ impl Keys {
 
 /// Renews the lease well before it ends, until the keys are dropped.
 pub(super) fn keep_renewed(keys: &Arc<Keys>) {
-    let keys = Arc::downgrade(keys);
-    supervise::spawn("keyring lease", async move {
-        let mut every = interval(RENEW_EVERY);
-        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut is_well = true;
-        loop {
-            every.tick().await;
-            let Some(keys) = keys.upgrade() else { return };
+    let is_well = Arc::new(AtomicBool::new(true));
+    supervise::spawn_every("keyring lease", RENEW_EVERY, keys, move |keys| {
+        let is_well = Arc::clone(&is_well);
+        async move {
             if !keys.cache.is_renewal_due(since_boot()) {
-                continue;
+                return;
             }
             let renewed = keys.renew().await;
+            let was_well = is_well.swap(renewed.is_ok(), Ordering::Relaxed);
             match &renewed {
-                Err(error) if is_well => {
+                Err(error) if was_well => {
                     tracing::warn!(%error, "the keyring's lease is not renewed");
                 }
-                Ok(()) if !is_well => tracing::info!("the keyring's lease is renewed again"),
+                Ok(()) if !was_well => tracing::info!("the keyring's lease is renewed again"),
                 Ok(()) | Err(_) => {}
             }
-            is_well = renewed.is_ok();
         }
     });
 }

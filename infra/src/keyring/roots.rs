@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
-
 use super::key::{KeyId, KeyKind};
 use super::root_row::{RootRow, read_roots};
 use super::{KeyringError, RootFingerprint, RootId, RootStore, Secret};
@@ -232,14 +230,7 @@ fn log_change(now: &RootsState) {
 
 /// Looks at the roots every few seconds, until they are dropped.
 pub(super) fn keep_looking(roots: &Arc<Roots>) {
-    let roots = Arc::downgrade(roots);
-    supervise::spawn("root keys", async move {
-        let mut every = interval(LOOK_EVERY);
-        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            every.tick().await;
-            let Some(roots) = roots.upgrade() else { return };
-            roots.look().await;
-        }
+    supervise::spawn_every("root keys", LOOK_EVERY, roots, |roots| async move {
+        roots.look().await;
     });
 }

@@ -1,17 +1,17 @@
 //! Whether the keyring's database takes new keys: what the last refusal, or the last probe, has found.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::Instant;
 use tokio_postgres::Error;
 
 use super::KeyringError;
 use crate::postgres::{Pool, describe, is_refusal_of_any_write};
 use crate::supervise;
-use crate::trouble::{LastTry, Trouble};
+use crate::trouble::{LastTry, Trouble, probe_pause};
 
-/// How often a database that has refused a key is probed.
+/// How often a database that has refused a key is probed, in the first minute.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 const PROBE: &str = include_str!("sql/probe.sql");
 /// Its commit waits for the WAL, as that of a key does.
@@ -21,11 +21,12 @@ const FLUSH: &str = "select pg_logical_emit_message(true, 'lethe.probe', '')";
 pub(super) struct Writes {
     pool: Pool,
     last: LastTry,
+    probed_at: Mutex<Option<Instant>>,
 }
 
 impl Writes {
     pub fn new(pool: Pool) -> Self {
-        Self { pool, last: LastTry::default() }
+        Self { pool, last: LastTry::default(), probed_at: Mutex::default() }
     }
 
     /// Since when no key is taken. `None`: the last probe was written, or nothing was refused.
@@ -46,6 +47,21 @@ impl Writes {
             );
         }
         self.last.note(&Err::<(), _>(why));
+    }
+
+    /// On a disk that stays full, what a probe leaves must not come to much.
+    async fn probe_if_due(&self) {
+        let Some(trouble) = self.trouble() else { return };
+        let pause = probe_pause(trouble.age());
+        let is_due = self.probed_at().is_none_or(|at| at.elapsed() >= pause);
+        if is_due {
+            *self.probed_at() = Some(Instant::now());
+            self.probe().await;
+        }
+    }
+
+    fn probed_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.probed_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Only this says that a refusal is over: a page may have room for some keys.
@@ -71,16 +87,40 @@ impl Writes {
 
 /// Probes a database that has refused a key, until this is dropped.
 pub(super) fn keep_probed(writes: &Arc<Writes>) {
-    let writes = Arc::downgrade(writes);
-    supervise::spawn("keyring probe", async move {
-        let mut every = interval(PROBE_EVERY);
-        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            every.tick().await;
-            let Some(writes) = writes.upgrade() else { return };
-            if writes.trouble().is_some() {
-                writes.probe().await;
-            }
-        }
+    supervise::spawn_every("keyring probe", PROBE_EVERY, writes, |writes| async move {
+        writes.probe_if_due().await;
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use test_support::databases;
+
+    use super::*;
+    use crate::postgres::{ConnectOptions, connect};
+
+    const REFUSED: Result<(), &str> = Err("the disk was full");
+    const LONG: Duration = Duration::from_hours(1);
+
+    #[tokio::test]
+    async fn a_refusal_that_lasts_is_probed_each_half_a_minute() {
+        let databases = databases().await.unwrap();
+        let pool = connect(&databases.keyring_url, &ConnectOptions::keyring()).await.unwrap();
+        let writes = Writes::new(pool);
+        let is_over = async || {
+            writes.probe_if_due().await;
+            writes.trouble().is_none()
+        };
+        writes.last.note(&REFUSED);
+        assert!(is_over().await, "the first probe");
+        writes.last.note(&REFUSED);
+        assert!(is_over().await, "in the first minute there is no pause");
+
+        writes.last.note(&REFUSED);
+        writes.last.let_pass(LONG);
+
+        assert!(!is_over().await, "the last probe was just now");
+        *writes.probed_at() = Instant::now().checked_sub(Duration::from_secs(31));
+        assert!(is_over().await);
+    }
 }

@@ -1,6 +1,7 @@
 //! Whether the log takes appends: what the last one, or the last probe, has found.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use prometheus::IntGauge;
 use tokio::time::Instant;
@@ -40,6 +41,19 @@ impl Writes {
                 let seconds = since.elapsed().as_secs();
                 Err(format!("the server has refused to write for {seconds} s: {why}"))
             }
+        }
+    }
+
+    /// `None`: the server takes what this node appends.
+    pub(super) fn refused_for(&self) -> Option<Duration> {
+        self.refused().as_ref().map(|refused| refused.since.elapsed())
+    }
+
+    /// As if the refusal had begun so much earlier.
+    #[cfg(test)]
+    pub(super) fn let_pass(&self, time: Duration) {
+        if let Some(refused) = &mut *self.refused() {
+            refused.since -= time;
         }
     }
 

@@ -6,14 +6,20 @@ use super::{Batcher, BatcherOptions, NO_PARTITION};
 use crate::event_store::append::connection::Connection;
 use crate::event_store::append::outcome::AppendError;
 use crate::log::watermark::CompareError;
+use crate::trouble::probe_pause;
 
-/// How often a server that has refused to write is probed.
+/// How often a server that has refused to write is probed, in the first minute.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 impl Batcher {
     pub(super) fn probe_in(&self) -> Duration {
-        let refused = self.options.writes.check().is_err();
-        let every = if refused { PROBE_EVERY } else { self.options.ask_every };
+        // A server that is not reached is asked for a connection only: that leaves nothing on its disk.
+        let is_reached = self.connection.as_ref().is_some_and(|open| !open.is_closed());
+        let every = match self.options.writes.refused_for() {
+            None => self.options.ask_every,
+            Some(age) if is_reached => PROBE_EVERY.max(probe_pause(age)),
+            Some(_) => PROBE_EVERY,
+        };
         every.saturating_sub(self.tried_at.elapsed())
     }
 
@@ -194,6 +200,20 @@ mod tests {
             let sent = if refused { 1 } else { 2 };
             assert_eq!(silent.count_questions().await, sent, "refused: {refused}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_refuses_for_long_is_probed_each_half_a_minute() {
+        let mut silent = Silent::new().await;
+        silent.batcher.options.writes.refuse("the disk is full");
+        assert!(silent.batcher.probe_in() <= PROBE_EVERY);
+
+        silent.batcher.options.writes.let_pass(Duration::from_hours(1));
+
+        let pause = silent.batcher.probe_in();
+        assert!(pause > Duration::from_secs(20) && pause <= Duration::from_secs(30), "{pause:?}");
+        silent.batcher.connection = None;
+        assert!(silent.batcher.probe_in() <= PROBE_EVERY, "it is not reached");
     }
 
     #[tokio::test]
