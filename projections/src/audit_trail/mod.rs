@@ -109,7 +109,7 @@ pub async fn page(
 }
 
 /// What an actor did of these types since a time, the oldest first: the newest `limit` of it. It does not lag: what
-/// the trail has not come to is read from the log.
+/// the trail has not come to, and what it has parked, is read from the log.
 ///
 /// # Errors
 /// The database does not answer; the log lacks an event of the trail, or it cannot be read.

@@ -5,9 +5,12 @@ use std::time::Duration;
 use crate::harness::{LogHarness, options, time};
 use crate::mixed;
 use chrono::{DateTime, TimeDelta, Utc};
-use infra::log::{FeedError, Poison, Projection, Reader, Recorded, delete_superseded, status};
+use domain::ActorId;
+use infra::log::{
+    FeedError, Poison, Projection, Reader, Recorded, delete_superseded, parked, release, status,
+};
 use infra::postgres::{ConnectOptions, TimeOrder, connect};
-use projections::audit_trail::{AuditTrail, Filter, page};
+use projections::audit_trail::{AuditTrail, Filter, of_actor, page};
 use uuid::Uuid;
 
 const FIND: &str =
@@ -89,6 +92,41 @@ async fn events_are_found_by_their_time_also_where_a_clock_was_set_back() {
             assert_eq!(last, wanted, "the newest of {since} {until}");
         }
     }
+    readers.stop().await;
+}
+
+/// Each event is by the actor of its stream's name.
+#[tokio::test]
+async fn what_an_actor_did_is_whole_while_the_trail_has_parked_a_stream() {
+    let harness = LogHarness::new().await;
+    let (ada, bob) = (Uuid::from_u128(0xada), Uuid::from_u128(0xb0b));
+    let add = async |by: Uuid| harness.append("tally", by, "tally.added", 1, "{}", None).await;
+    let done = async || {
+        let types: &[&str] = &["tally.added"];
+        let events = of_actor(&harness.pool, (ActorId(ada), types), time(0), 10).await.unwrap();
+        events.iter().map(Recorded::position).collect::<Vec<_>>()
+    };
+    add(ada).await;
+    let readers = harness.read(vec![Reader::projection::<AuditTrail>()]).await;
+    harness.caught_up(&["audit_trail"]).await;
+    let table = "alter table read_models.audit_trail_v2";
+    let refuse = format!("{table} add constraint refused check (position <> 2)");
+    harness.admin.batch_execute(&refuse).await.unwrap();
+    for by in [ada, ada, bob] {
+        add(by).await;
+    }
+    harness.caught_up(&["audit_trail"]).await;
+    let waiting = async || parked(&harness.pool, None, None, 10).await.unwrap();
+    assert_eq!(waiting().await.iter().map(|it| it.from_position).collect::<Vec<_>>(), [2]);
+    let rows = "select count(*) from read_models.audit_trail_v2";
+    assert_eq!(harness.count(rows).await, 2, "the first event, and that of the other stream");
+
+    assert_eq!(done().await, [1, 2, 3]);
+
+    harness.admin.batch_execute(&format!("{table} drop constraint refused")).await.unwrap();
+    assert!(release(&harness.pool, "audit_trail", ada).await.unwrap());
+    test_support::until("it is read on", async || waiting().await.is_empty()).await;
+    assert_eq!(done().await, [1, 2, 3]);
     readers.stop().await;
 }
 
