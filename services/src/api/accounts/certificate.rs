@@ -41,7 +41,7 @@ const OF_WORKSPACE: &str = "The keys that opened this workspace's data are destr
     backup_proven_at is set. A copy of a whole machine made before, root key included, is not \
     reached; nor are servers that were reached from it, or mail that was delivered. Where mails are \
     written to a folder, an invitation in another node's folder may still be read for a minute after \
-    completed_at, and for as long as that node does not run.";
+    completed_at, and for as long as that node does not run or cannot delete it.";
 
 const OF_WORKSPACE_AND_ITS_RUNS: &str = "Of the runs on this workspace's servers that Lethe still \
     followed, those that were not ended are in runs_not_ended. The keys that opened the workspace's data are \
@@ -49,7 +49,7 @@ const OF_WORKSPACE_AND_ITS_RUNS: &str = "Of the runs on this workspace's servers
     nothing once backup_proven_at is set. A copy of a whole machine made before, root key included, is not \
     reached; nor is what runs have done and left on servers, or mail that was delivered. Where mails are \
     written to a folder, an invitation in another node's folder may still be read for a minute after \
-    completed_at, and for as long as that node does not run.";
+    completed_at, and for as long as that node does not run or cannot delete it.";
 
 const RUNS_ARE_CUT: &str =
     " The list of runs_not_ended is cut: runs_not_ended_count says how many there are.";
@@ -58,7 +58,8 @@ const STATEMENT: &str = "The keys that opened this person's data are destroyed i
     keyring. Copies of the keyring made before open nothing once backup_proven_at is set. A copy \
     of a whole machine made before, root key included, is not reached; nor is mail that was \
     delivered. Where mails are written to a folder, a letter in another node's folder may still be \
-    read for a minute after completed_at, and for as long as that node does not run.";
+    read for a minute after completed_at, and for as long as that node does not run or cannot \
+    delete it.";
 
 impl Certificate {
     /// `None`: it is not completed.
@@ -97,13 +98,17 @@ mod tests {
     use super::*;
 
     fn certificate_of(runs: usize) -> Certificate {
-        let at = DateTime::UNIX_EPOCH;
         let mut left = RunsLeft::default();
         for _ in 0..runs {
             left.push(RunLeft { run: RunId(Uuid::nil()), server: ServerId(Uuid::nil()) });
         }
+        certificate(SubjectKind::Workspace, Some(left))
+    }
+
+    fn certificate(kind: SubjectKind, runs_left: Option<RunsLeft>) -> Certificate {
+        let at = DateTime::UNIX_EPOCH;
         let entry = ErasureEntry {
-            kind: SubjectKind::Workspace,
+            kind,
             subject: SubjectId(Uuid::nil()),
             state: ErasureState::Completed,
             requested_at: at,
@@ -116,11 +121,26 @@ mod tests {
             keys_erased_at: Some(at),
             keys: Some(1),
             last_root: None,
-            runs_left: Some(left),
+            runs_left,
             completed_at: Some(at),
             backup_proven_at: None,
         };
         Certificate::of(&entry).unwrap()
+    }
+
+    #[test]
+    fn a_certificate_says_for_how_long_a_letter_may_be_read_in_another_nodes_folder() {
+        let all = [
+            certificate(SubjectKind::Account, None),
+            certificate(SubjectKind::Workspace, None),
+            certificate(SubjectKind::Workspace, Some(RunsLeft::default())),
+        ];
+
+        for Certificate { statement, .. } in all {
+            let says = "in another node's folder may still be read for a minute after \
+                completed_at, and for as long as that node does not run or cannot delete it.";
+            assert!(statement.ends_with(says), "{statement}");
+        }
     }
 
     #[test]
