@@ -155,7 +155,7 @@ impl Follower {
         let wanted: Vec<_> = wanted.collect();
         if wanted.is_empty() {
             self.owned.read(to);
-            return self.write_checkpoint(self.options.checkpoint_delay).await;
+            return self.write_checkpoint(self.options.checkpoint_delay_busy).await;
         }
         self.activity.begin(ReaderStage::Connection);
         let mut client = self.connection().await?;

@@ -28,6 +28,8 @@ pub struct ReaderOptions {
     /// Events that a reader does not want are written to its checkpoint this late, at most. Whoever
     /// reads in its place reads them again.
     pub checkpoint_delay: Duration,
+    /// The same while page follows page: a version of the row stays for as long as a transaction is held open.
+    pub checkpoint_delay_busy: Duration,
     /// A reader whose checkpoint has not moved for so long, although the log has more and it says no reason, is
     /// started again.
     pub stands_still: Duration,
@@ -47,6 +49,7 @@ impl ReaderOptions {
             page_delay: Duration::from_millis(50),
             page_delay_min: Duration::from_millis(20),
             checkpoint_delay: Duration::from_millis(250),
+            checkpoint_delay_busy: Duration::from_secs(1),
             // Longer than any statement may take, its wait for a connection and for a lock.
             stands_still: Duration::from_mins(1),
             newest_version: domain::newest_version,

@@ -45,7 +45,11 @@ async fn checkpoint(harness: &LogHarness) -> i64 {
 #[tokio::test]
 async fn a_page_without_wanted_events_is_written_later_and_waiters_learn_of_it_at_once() {
     let harness = LogHarness::new().await;
-    let late = ReaderOptions { checkpoint_delay: NEVER, ..options(Uuid::from_u128(1)) };
+    let late = ReaderOptions {
+        checkpoint_delay: NEVER,
+        checkpoint_delay_busy: NEVER,
+        ..options(Uuid::from_u128(1))
+    };
     let (readers, positions) = read(&harness, late).await;
     add(&harness, "tally.added").await;
     assert!(wait_for::<Tally>(&harness.pool, 1, LIMIT).await.unwrap());
@@ -77,6 +81,34 @@ async fn a_checkpoint_is_behind_for_the_delay_at_most() {
 
     harness.caught_up(&["tally"]).await;
 
+    readers.stop().await;
+}
+
+/// The pages come without a pause: each of them is full.
+#[tokio::test]
+async fn a_reader_that_goes_from_page_to_page_writes_those_without_wanted_events_together() {
+    const COUNT: &str = "create sequence public.moves;
+        grant usage on sequence public.moves to public;
+        create function public.count_move() returns trigger language plpgsql as $$
+        begin perform nextval('public.moves'); return null; end $$;
+        create trigger counted after update of position on readers.checkpoints
+        for each row when (new.position <> old.position) execute function public.count_move()";
+    let harness = LogHarness::new().await;
+    harness.admin.batch_execute(COUNT).await.unwrap();
+    for _ in 0..5 {
+        add(&harness, "tally.unknown").await;
+    }
+    let busy = ReaderOptions {
+        page: 1,
+        checkpoint_delay: AT_ONCE,
+        checkpoint_delay_busy: NEVER,
+        ..options(Uuid::from_u128(1))
+    };
+
+    let (readers, _) = read(&harness, busy).await;
+    harness.caught_up(&["tally"]).await;
+
+    assert_eq!(harness.count("select last_value from public.moves").await, 1);
     readers.stop().await;
 }
 

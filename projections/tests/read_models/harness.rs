@@ -149,6 +149,7 @@ pub const fn options(node: Uuid) -> ReaderOptions {
     ReaderOptions {
         poll: often,
         checkpoint_delay: often,
+        checkpoint_delay_busy: often,
         newest_version,
         ..ReaderOptions::of(node)
     }
