@@ -15,8 +15,11 @@ use tokio::sync::Notify;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-/// Of each of two kinds.
-const RACES: usize = 500;
+/// Of each of two kinds; five hundred with `LETHE_LONG=1`.
+fn races() -> usize {
+    if tests::long() { 500 } else { 150 }
+}
+
 const AT_ONCE: usize = 16;
 const APPENDS: u32 = 4;
 
@@ -128,37 +131,38 @@ async fn nothing_comes_after(ask: fn(u32) -> AccountCommand) {
     let harness = NodeHarness::new().await;
     let nodes = [harness.node().await, harness.node().await];
 
-    let races = stream::iter(0..RACES).map(|number| race(number, &nodes, ask));
+    let wanted = races();
+    let races = stream::iter(0..wanted).map(|number| race(number, &nodes, ask));
     let races: Vec<Race> = races.buffer_unordered(AT_ONCE).collect().await;
 
     let landed: usize = races.iter().map(|race| race.landed.len()).sum();
     let refused: usize = races.iter().map(|race| race.refused).sum();
-    println!("{RACES} erasures raced: {landed} appends before a fence, {refused} refused at one");
+    println!("{wanted} erasures raced: {landed} appends before a fence, {refused} refused at one");
     // Of each race the last append is refused: it was sent after the fence.
     let contested = races.iter().filter(|race| !race.landed.is_empty() && race.refused > 1).count();
     println!("in {contested} of them appends came on both sides of the fence");
-    assert!(contested > RACES / 2, "{contested} of {RACES} were a race");
+    assert!(contested > wanted / 2, "{contested} of {wanted} were a race");
     for race in &races {
         assert!(race.landed.iter().all(|position| *position <= race.fence));
     }
     let log = harness.owner().await;
-    assert_eq!(count(&log, "select count(*) from event_log.fences").await, RACES);
+    assert_eq!(count(&log, "select count(*) from event_log.fences").await, wanted);
     let late = "select count(*) from event_log.events e
         join event_log.fences f on f.subject = any (e.subjects) and e.position > f.position";
     assert_eq!(count(&log, late).await, 0);
     // What was acknowledged is there, and nothing else but the registrations.
     let events = count(&log, "select count(*) from event_log.events").await;
-    assert_eq!(events, landed + RACES);
+    assert_eq!(events, landed + wanted);
     assert_eq!(count(&log, "select count(*) from event_log.reservations").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_personal_field_is_appended_after_the_fence_in_500_races() {
+async fn no_personal_field_is_appended_after_the_fence() {
     nothing_comes_after(with_a_personal_field).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_at_all_is_appended_after_the_fence_in_500_races() {
+async fn nothing_at_all_is_appended_after_the_fence() {
     nothing_comes_after(without_one).await;
 }
 

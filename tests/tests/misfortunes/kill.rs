@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 /// Two hundred with `LETHE_LONG=1`.
 fn kills() -> u32 {
-    if tests::long() { 200 } else { 20 }
+    if tests::long() { 200 } else { 12 }
 }
 
 const CALLERS: u32 = 3;

@@ -3,7 +3,10 @@
 use serde_json::json;
 use tests::{Client, RunHarness, TestServer};
 
-const TURNS: usize = 200;
+/// Two hundred with `LETHE_LONG=1`. Nothing is left to chance: nobody reads, from the first turn on.
+fn turns() -> usize {
+    if tests::long() { 200 } else { 50 }
+}
 
 /// An installation on which nobody reads the log any more.
 async fn unread() -> (RunHarness, TestServer, Client) {
@@ -18,7 +21,7 @@ async fn unread() -> (RunHarness, TestServer, Client) {
 async fn an_account_that_is_read_and_then_changed_was_read_as_it_is() {
     let (_given, _node, ada) = unread().await;
 
-    for turn in 0..TURNS {
+    for turn in 0..turns() {
         let me = ada.get("/v1/me").await.expect(200);
         let name = json!({ "name": format!("Ada {turn}") });
         ada.patch("/v1/me", &me.etag(), name).await.expect(200);
@@ -36,7 +39,7 @@ async fn what_was_made_is_there() {
     let (given, _node, ada) = unread().await;
     let shows = async |location: &str| ada.get(location).await.expect(200);
 
-    for turn in 0..TURNS {
+    for turn in 0..turns() {
         let run = json!({ "command": "true", "server_ids": [given.server] });
         let made = ada.post_once(&given.path("runs"), run).await.expect(201);
         let found = shows(made.header("location").unwrap()).await;

@@ -10,7 +10,7 @@ use tests::{Answer, Client, Harness, Person, until};
 
 /// Two hundred with `LETHE_LONG=1`.
 fn races() -> usize {
-    if tests::long() { 200 } else { 50 }
+    if tests::long() { 200 } else { 30 }
 }
 
 /// Sign-ins in each race, spread over the time that a change takes.
