@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::header;
 use domain::AccountId;
+use infra::credentials::HashQueue;
 
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::quota::{Quota, Slots};
@@ -33,6 +34,9 @@ const NETWORKS_OF_A_SITE: u32 = 8;
 /// A network from which somebody signed in is let through for so long, whatever others guess.
 const KNOWN_FOR: Duration = Duration::from_hours(30 * 24);
 
+/// From so many networks in that time one account makes them known, so that nobody makes all of the world's known.
+const NETWORKS_OF_AN_ACCOUNT: u32 = 20;
+
 /// Of the mails to one recipient, one sender may cause this part.
 const SHARES_OF_A_MAILBOX: u32 = 4;
 
@@ -44,7 +48,8 @@ pub struct Limits {
     account: Limit,
     sign_in: Limit,
     failed_sign_in: Limit,
-    /// Used up by an address and a network from which it was signed in with.
+    /// Used up by an address and a network from which it was signed in with; by a network; and, a part of it, by
+    /// an account for each network.
     known_network: Limit,
     link: Limit,
     registration: Limit,
@@ -116,6 +121,28 @@ impl Limits {
         // It may be known already, and is then known for as long again.
         slots.give_back((network(from), email), *quota);
         let _ = slots.take((network(from), email), *quota, (self.now)());
+    }
+
+    /// The account, whose address is verified, was signed in with from there.
+    pub fn make_known(&self, from: IpAddr, account: AccountId) {
+        let (now, network) = ((self.now)(), ("network", network(from)));
+        let Limit { slots, quota } = &self.known_network;
+        let of_account = Quota::new(NETWORKS_OF_AN_ACCOUNT, KNOWN_FOR, 1);
+        if slots.look(network, *quota, now).is_err() {
+            slots.give_back(network, *quota);
+        } else if slots.take(("account", account), of_account, now).is_err() {
+            return;
+        }
+        let _ = slots.take(network, *quota, now);
+    }
+
+    /// Where a password from there waits for its hash.
+    pub fn hash_queue(&self, from: IpAddr) -> HashQueue {
+        let Limit { slots, quota } = &self.known_network;
+        match slots.look(("network", network(from)), *quota, (self.now)()) {
+            Ok(()) => HashQueue::Strangers,
+            Err(_) => HashQueue::Known,
+        }
     }
 
     /// A step that needs the password again.

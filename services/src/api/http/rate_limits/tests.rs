@@ -140,6 +140,46 @@ fn a_network_is_known_for_30_days_after_the_last_sign_in() {
 }
 
 #[test]
+fn who_has_signed_in_from_a_network_waits_for_no_stranger_there_for_30_days() {
+    let clock = Time::default();
+    let limits = clock.limits();
+    assert_eq!(limits.hash_queue(ip(1)), HashQueue::Strangers);
+
+    limits.make_known(ip(1), account(1));
+
+    assert_eq!(limits.hash_queue(ip(1)), HashQueue::Known);
+    assert_eq!(limits.hash_queue(ip(2)), HashQueue::Strangers, "whatever address is tried there");
+    clock.advance(Duration::from_hours(29 * 24));
+    limits.make_known(ip(1), account(1));
+    clock.advance(Duration::from_hours(29 * 24));
+    assert_eq!(limits.hash_queue(ip(1)), HashQueue::Known, "on day 58");
+    clock.advance(Duration::from_hours(2 * 24));
+    assert_eq!(limits.hash_queue(ip(1)), HashQueue::Strangers);
+}
+
+#[test]
+fn one_account_makes_20_networks_known_in_30_days() {
+    let clock = Time::default();
+    let limits = clock.limits();
+    let known = |networks: std::ops::Range<u8>| {
+        networks.filter(|of| limits.hash_queue(ip(*of)) == HashQueue::Known).count()
+    };
+    for of in (0..100).chain(0..100) {
+        limits.make_known(ip(of), account(1));
+    }
+    assert_eq!(known(0..100), 20);
+
+    limits.make_known(ip(99), account(2));
+
+    assert_eq!(limits.hash_queue(ip(99)), HashQueue::Known, "another account");
+    clock.advance(Duration::from_hours(30 * 24));
+    for of in 100..110 {
+        limits.make_known(ip(of), account(1));
+    }
+    assert_eq!((known(0..100), known(100..110)), (0, 10));
+}
+
+#[test]
 fn a_site_that_uses_all_its_networks_drains_nobody_elses() {
     let limits = Time::default().limits();
     let of_site = |site: u128, network: u128| {
