@@ -14,6 +14,7 @@ mod keys;
 mod known_erasures;
 mod large_erasures;
 mod late_requests;
+mod leaving;
 mod lost_fences;
 mod mailing;
 mod observing;
