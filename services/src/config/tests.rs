@@ -196,6 +196,7 @@ fn every_setting_has_bounds() {
         ("session_absolute_days", "0", "1"),
         ("address_requests_per_second", "0", "1"),
         ("account_requests_per_second", "0", "1"),
+        ("operator_requests_per_second", "0", "1"),
         ("sign_ins_per_minute", "0", "1"),
         ("registrations_per_hour", "0", "1"),
         ("mails_per_hour", "0", "1"),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use actix_web::http::header;
-use domain::AccountId;
+use domain::{AccountId, TokenId};
 use infra::credentials::HashQueue;
 
 use crate::api::http::problem::{Problem, ProblemKind};
@@ -16,6 +16,7 @@ use crate::api::http::quota::{Quota, Slots};
 pub struct Rates {
     pub address_requests_per_second: u32,
     pub account_requests_per_second: u32,
+    pub operator_requests_per_second: u32,
     pub sign_ins_per_minute: u32,
     pub registrations_per_hour: u32,
     pub mails_per_hour: u32,
@@ -45,7 +46,9 @@ type Now = Box<dyn Fn() -> Duration + Send + Sync>;
 pub struct Limits {
     now: Now,
     address: Limit,
+    /// Of accounts, and of operators with a quota of their own: there are few.
     account: Limit,
+    operator: Quota,
     sign_in: Limit,
     failed_sign_in: Limit,
     /// Used up by an address and a network from which it was signed in with; by a network; and, a part of it, by
@@ -77,6 +80,7 @@ impl Limits {
             now,
             address: limit(rates.address_requests_per_second, SECOND, 4),
             account: limit(rates.account_requests_per_second, SECOND, 4),
+            operator: Quota::new(rates.operator_requests_per_second, SECOND, 4),
             sign_in: Limit::new(sign_ins),
             failed_sign_in: Limit::new(sign_ins.times(NETWORKS_OF_AN_ADDRESS)),
             known_network: limit(1, KNOWN_FOR, 1),
@@ -98,6 +102,12 @@ impl Limits {
     /// By account, or by the secret of a token that acts for one.
     pub fn account(&self, account: impl Hash) -> Result<(), Problem> {
         self.account.take(account, (self.now)())
+    }
+
+    /// By an operator's token.
+    pub fn operator(&self, token: TokenId) -> Result<(), Problem> {
+        let of = ("operator", token);
+        self.account.slots.take(of, self.operator, (self.now)()).map_err(refused)
     }
 
     /// Passwords are guessed from one network, or for one address from many. It counts as failed until

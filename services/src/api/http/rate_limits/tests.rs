@@ -9,6 +9,7 @@ use super::*;
 const RATES: Rates = Rates {
     address_requests_per_second: 1,
     account_requests_per_second: 1,
+    operator_requests_per_second: 1,
     sign_ins_per_minute: 2,
     registrations_per_hour: 1,
     mails_per_hour: 1,
@@ -38,14 +39,19 @@ fn account(of: u8) -> AccountId {
     AccountId(uuid::Uuid::from_u128(of.into()))
 }
 
+fn token(of: u8) -> TokenId {
+    TokenId(uuid::Uuid::from_u128(of.into()))
+}
+
 /// What is limited, how many are let through at once, and a request of a caller. Of the two that
 /// look at two things, the other one is new in each turn.
 type Case = (&'static str, u8, fn(&Limits, u8, u8) -> Result<(), Problem>);
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 13] = [
     ("requests of an address", 4, |limits, caller, _| limits.request(ip(caller))),
     ("requests of an account", 4, |limits, caller, _| limits.account(account(caller))),
     ("requests of a token", 4, |limits, caller, _| limits.account(("token", caller))),
+    ("requests of an operator", 4, |limits, caller, _| limits.operator(token(caller))),
     ("sign-ins of a network", 2, |limits, caller, turn| {
         limits.sign_in(ip(caller), &format!("{turn}@home.example"))
     }),
