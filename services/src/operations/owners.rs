@@ -71,8 +71,8 @@ pub(crate) async fn remaining_owner(
     Ok(None)
 }
 
-/// That another owner stays when `leaving` owns the workspace no more, as guards. Whoever owns it alone, or not at all, is the
-/// workspace's own matter: then, that this is still so when the command is appended. `None`: nobody stays.
+/// That another owner stays when `leaving` owns the workspace no more, as guards. Whoever owns it alone, or not at
+/// all, is the workspace's own matter: then, that this is still so when the command is appended. `None`: nobody stays.
 ///
 /// # Errors
 /// The log does not answer.

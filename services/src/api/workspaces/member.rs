@@ -106,8 +106,8 @@ pub(super) async fn read(api: &Api, workspace: WorkspaceId, whom: AccountId) -> 
     Ok((now.version, view(api, workspace, now.live()?, whom).await?))
 }
 
-/// Appends what ends the member's owning, where another owner stays. It is looked at once more where others were faster: the
-/// member has become an owner, or an owner has left.
+/// Appends what ends the member's owning, where another owner stays. It is looked at once more where others were
+/// faster: the member has become an owner, or an owner has left.
 async fn execute(
     api: &Api,
     (workspace, whom): (WorkspaceId, AccountId),
