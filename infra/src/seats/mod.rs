@@ -119,17 +119,13 @@ impl Seats {
         let of = fence(of);
         let values: [&(dyn ToSql + Sync); 5] = [&lease.0, &of, &streams, &versions, &after];
         let Some(row) = query_opt(&self.pool, RENEW, &values).await? else {
-            return Ok(Renewal::Moved);
+            return Ok(Renewal::Lost);
         };
-        let (stands, expires_at): (bool, Option<DateTime<Utc>>) =
-            (row.try_get(0)?, row.try_get(1)?);
-        Ok(match expires_at {
-            Some(expires_at) => {
-                Renewal::Renewed(SeatLeaseRow { expires_at, ttl_seconds: row.try_get(2)? })
-            }
-            None if stands => Renewal::Lost,
-            None => Renewal::Moved,
-        })
+        let expires_at: Option<DateTime<Utc>> = row.try_get(0)?;
+        match expires_at {
+            Some(_) => Ok(Renewal::Renewed(lease_row(&row)?)),
+            None => Ok(Renewal::Moved),
+        }
     }
 
     /// Whether the lease has this fence and has not expired.

@@ -12,4 +12,7 @@ renewed as (
   from locked, decided
   where held.lease_id = locked.lease_id and locked.expires_at > clock_timestamp() and decided.stands
   returning held.expires_at, held.ttl_seconds)
-select decided.stands, renewed.expires_at, renewed.ttl_seconds from decided left join renewed on true
+-- No row: the lease is over. A row without a time: it is to be decided again.
+select renewed.expires_at, renewed.ttl_seconds
+from decided left join renewed on true
+where renewed.expires_at is not null or not decided.stands

@@ -123,13 +123,13 @@ async fn refuse_early(
     let decided = loaded.state.decide(planned).map(drop);
     decided.map_err(|refused| ExecuteError::from(Refused::Account(refused)))?;
     Ok(match &*loaded.state {
-        Account::Live(live) => queue_of(live),
+        Account::Live(live) => hash_queue_of(live),
         Account::Absent | Account::Ended { .. } => HashQueue::Strangers,
     })
 }
 
 /// Where somebody waits who has shown to be this person. Anybody can register: who has only done that is a stranger.
-pub(crate) const fn queue_of(live: &LiveAccount) -> HashQueue {
+pub(crate) const fn hash_queue_of(live: &LiveAccount) -> HashQueue {
     if live.email_verified { HashQueue::Known } else { HashQueue::Strangers }
 }
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::api::Api;
 use crate::api::http::fields::{Fields, FromFields, secret};
 use crate::api::http::problem::{Problem, ProblemKind};
-use crate::operations::set_password::queue_of;
+use crate::operations::set_password::hash_queue_of;
 
 /// For what is done in person, and says nothing else.
 #[derive(ToSchema)]
@@ -40,7 +40,7 @@ pub async fn step_up(
     api.limits.step_up(account)?;
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
     let live = live_account(&loaded)?;
-    let (credential, queue) = (live.credential, queue_of(live));
+    let (credential, queue) = (live.credential, hash_queue_of(live));
     if !api.app.credentials.verify(account, credential, password, queue).await? {
         return Err(Problem::of(ProblemKind::PasswordWrong));
     }
