@@ -172,11 +172,11 @@ impl Start {
         let lethe = Programme::Lethe.path().display();
         let mut script = vec![format!(
             "{ip} link set lo up
-            cp -a /etc {disk}/etc; mkdir {disk}/bin {disk}/lib {disk}/cache {disk}/share
+            cp -a /etc {disk}/etc; mkdir {disk}/bin {disk}/lib {disk}/cache {disk}/settings
             touch {disk}/bin/lethe
             echo lethe:x:{uid}:{uid}::/var/lib/lethe:/usr/sbin/nologin >> {disk}/etc/passwd
             mount --bind {disk}/etc /etc; mount --bind {disk}/lib /var/lib
-            mount --bind {disk}/share /usr/local/share
+            mount --bind {disk}/settings /usr/local/etc
             mount --bind {disk}/cache /var/cache; mount --bind {disk}/bin /usr/local/bin
             mount --bind {lethe} /usr/local/bin/lethe",
             disk = disk.display(),

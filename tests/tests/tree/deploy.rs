@@ -95,8 +95,8 @@ fn the_image_has_its_settings_from_the_file_that_it_names_and_no_variable() {
     let set: Vec<_> =
         container.split_whitespace().filter(|word| word.starts_with("LETHE_")).collect();
 
-    assert_eq!(set, ["LETHE_DEFAULTS=/usr/local/share/lethe/image.toml"]);
-    let copied = "COPY --chmod=0644 infra/deploy/image.toml /usr/local/share/lethe/image.toml\n";
+    assert_eq!(set, ["LETHE_DEFAULTS=/usr/local/etc/lethe/image.toml"]);
+    let copied = "COPY --chmod=0644 infra/deploy/image.toml /usr/local/etc/lethe/image.toml\n";
     assert!(container.contains(copied), "{container}");
 }
 
