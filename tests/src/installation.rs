@@ -14,9 +14,10 @@ use crate::pgbouncer;
 use crate::{Answer, LIMIT, Mail, Mailbox, Programme, TestServer};
 
 /// Wide, unless a test is about them.
-const LIMITS: [&str; 6] = [
+const LIMITS: [&str; 7] = [
     "address_requests_per_second",
     "account_requests_per_second",
+    "operator_requests_per_second",
     "sign_ins_per_minute",
     "registrations_per_hour",
     "mails_per_hour",

@@ -13,6 +13,8 @@ pub enum SeatCommand {
     SetLimit { limit: u32, cause: LimitCause },
     /// Causes a lease, or a denial where no seat is free: which of them, the event says.
     Acquire { lease: LeaseId, account: AccountId },
+    /// Changes nothing: a guard of the renewal of a lease, which is no event.
+    Renew { lease: LeaseId, account: AccountId, fence: u64 },
     /// Changes nothing when the lease has ended.
     Release { lease: LeaseId, reason: ReleaseReason },
     /// Moves a person's own seat to another lease, with a new fence.

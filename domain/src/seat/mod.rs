@@ -94,11 +94,8 @@ impl SeatPool {
         self.live().map_or((0, 0), |pool| (pool.in_use(), pool.limit))
     }
 
-    /// Whether the lease may be renewed. A renewal is no event.
-    ///
-    /// # Errors
-    /// The lease is not the person's, has ended, has another fence, or is one too many.
-    pub fn check_renewal(
+    /// Whether the lease may be renewed: not where it is another's, has ended, has another fence, or is one too many.
+    fn check_renewal(
         &self,
         account: AccountId,
         lease: LeaseId,
@@ -125,6 +122,9 @@ impl AggregateRoot for SeatPool {
             SeatCommand::Open { .. } => Err(SeatError::AlreadyExists),
             SeatCommand::SetLimit { limit, cause } => pool.set_limit(limit, cause),
             SeatCommand::Acquire { lease, account } => pool.acquire(lease, account),
+            SeatCommand::Renew { lease, account, fence } => {
+                self.check_renewal(account, lease, fence).map(|()| vec![])
+            }
             SeatCommand::Release { lease, reason } => pool.release(lease, reason),
             SeatCommand::TakeOver { account, from, to } => {
                 pool.own(account, from)?;

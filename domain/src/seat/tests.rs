@@ -196,6 +196,9 @@ fn only_ones_own_lease_is_taken_over_or_renewed() {
     assert_eq!(pool.check_renewal(ADA, lease(9), 1), Err(SeatError::LeaseUnknown));
     assert_eq!(pool.check_renewal(ADA, lease(1), 2), Err(SeatError::LeaseLost));
     assert_eq!(pool.check_renewal(ADA, lease(1), 1), Ok(()));
+    let renew = |fence| SeatCommand::Renew { lease: lease(1), account: ADA, fence };
+    assert_eq!(pool.decide(renew(1)), Ok(vec![]), "a guard, and no event");
+    assert_eq!(pool.decide(renew(2)), Err(SeatError::LeaseLost));
     assert_eq!((pool.holder(lease(1)), pool.holder(lease(2))), (Some(ADA), Some(BEN)));
     assert_eq!(pool.holder(lease(9)), None);
 }

@@ -17,6 +17,8 @@ pub enum WorkspaceCommand {
     Act { by: Actor, action: Option<WorkspaceAction>, also: Option<Right>, now: DateTime<Utc> },
     /// Changes nothing: a guard of what another owner, who leaves, does.
     RemainOwner { account: AccountId },
+    /// Changes nothing: a guard of what ends `account`'s owning, where it owns the workspace alone, or not at all.
+    SharesNoOwnership { account: AccountId },
     /// Changes nothing: a guard of the erasure of `on`, who is alone in the workspace, or no owner, or
     /// whose workspace is being deleted.
     NobodyDepends { on: AccountId },
@@ -150,6 +152,7 @@ impl WorkspaceCommand {
             Self::Create { .. }
                 | Self::Act { .. }
                 | Self::RemainOwner { .. }
+                | Self::SharesNoOwnership { .. }
                 | Self::RemainHeir { .. }
                 | Self::NobodyDepends { .. }
                 | Self::RemoveMember { .. }

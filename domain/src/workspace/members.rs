@@ -45,6 +45,14 @@ impl LiveWorkspace {
         }
     }
 
+    /// # Errors
+    /// `LastOwner`: others own it as well, and whether one of them stays is not known.
+    pub(super) fn shares_no_ownership(&self, account: AccountId) -> Result<(), WorkspaceError> {
+        let is_owner = self.members.get(&account) == Some(&Role::Owner);
+        let is_shared = is_owner && !self.is_sole_owner(account);
+        if is_shared { Err(WorkspaceError::LastOwner) } else { Ok(()) }
+    }
+
     /// Without its owner the workspace would be left to others: one of them has to own it before.
     pub fn depends_on(&self, account: AccountId) -> bool {
         let is_owner = self.members.get(&account) == Some(&Role::Owner);

@@ -172,6 +172,9 @@ impl LiveWorkspace {
             WorkspaceCommand::RemainOwner { account } => {
                 self.remain_owner(account).map(|()| vec![])
             }
+            WorkspaceCommand::SharesNoOwnership { account } => {
+                self.shares_no_ownership(account).map(|()| vec![])
+            }
             WorkspaceCommand::RemainHeir { account } => self.remain_heir(account).map(|()| vec![]),
             WorkspaceCommand::NobodyDepends { on } => self.nobody_depends(on).map(|()| vec![]),
             WorkspaceCommand::BeginRun => Ok(vec![]),

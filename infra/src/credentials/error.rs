@@ -5,7 +5,7 @@ use crate::postgres::PgError;
 /// A password was not hashed, checked or stored.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
-    /// 32 callers for each core wait already.
+    /// 32 callers for each core wait in the queue already.
     #[error("too many passwords are being checked: try again in a moment")]
     Overloaded,
     /// Argon2 refused its input, or the stored text is not a PHC string.

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 
 pub use error::CredentialsError;
 pub use password::{Password, PasswordError};
-pub use password_hash::PasswordHash;
+pub use password_hash::{HashQueue, PasswordHash};
 
 use crate::clock::Clock;
 use crate::postgres::{PgError, Pool};
@@ -50,22 +50,26 @@ pub struct UnnamedCredential {
 
 impl Credentials {
     /// Hashes as many passwords at the same time as there are cores. 32 callers for each core may
-    /// wait; more get `Overloaded`.
+    /// wait in each [`HashQueue`]; more get `Overloaded`.
     pub fn new(pool: Pool, clock: Clock) -> Self {
         Self { pool, clock, hashing: Hashing::new() }
     }
 
-    /// The number of callers that wait for a core.
-    pub fn waiting(&self) -> usize {
-        self.hashing.waiting()
+    /// The number of callers that wait for a core in a queue.
+    pub fn waiting(&self, queue: HashQueue) -> usize {
+        self.hashing.waiting(queue)
     }
 
     /// Hashes a password with Argon2id.
     ///
     /// # Errors
     /// `Overloaded`, `Hashing`.
-    pub async fn hash(&self, password: Password) -> Result<PasswordHash, CredentialsError> {
-        self.hashing.hash(password.into_secret()).await
+    pub async fn hash(
+        &self,
+        password: Password,
+        queue: HashQueue,
+    ) -> Result<PasswordHash, CredentialsError> {
+        self.hashing.hash(password.into_secret(), queue).await
     }
 
     /// Writes the hash. Call it before the event that names it is appended. There is already a row of
@@ -89,16 +93,17 @@ impl Credentials {
         account: AccountId,
         credential: CredentialId,
         password: &SecretString,
+        queue: HashQueue,
     ) -> Result<bool, CredentialsError> {
         let found = query_opt(&self.pool, FIND, &[&credential.0, &account.0]).await?;
         let Some(row) = found else {
-            self.verify_nothing(password).await?;
+            self.verify_nothing(password, queue).await?;
             return Ok(false);
         };
         let hash = PasswordHash::stored(row.try_get(0).map_err(PgError::from)?);
-        let right = self.hashing.verify(password.clone(), hash.clone()).await?;
+        let right = self.hashing.verify(password.clone(), hash.clone(), queue).await?;
         if right && !hash.is_current() {
-            let anew = self.hashing.hash(password.clone()).await?;
+            let anew = self.hashing.hash(password.clone(), queue).await?;
             let (old, new) = (hash.as_str(), anew.as_str());
             execute(&self.pool, REHASH, &[&credential.0, &old, &new]).await?;
         }
@@ -106,9 +111,13 @@ impl Credentials {
     }
 
     /// Does the same work as [`Self::verify`], for an address without an account.
-    pub async fn verify_nothing(&self, password: &SecretString) -> Result<(), CredentialsError> {
+    pub async fn verify_nothing(
+        &self,
+        password: &SecretString,
+        queue: HashQueue,
+    ) -> Result<(), CredentialsError> {
         let nobody = self.hashing.nobody().await?;
-        self.hashing.verify(password.clone(), nobody).await.map(drop)
+        self.hashing.verify(password.clone(), nobody, queue).await.map(drop)
     }
 
     /// Records that the account's newest event names this hash, and deletes those that earlier ones named.

@@ -6,7 +6,7 @@ use argon2::password_hash::phc;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::error::CredentialsError;
 use super::password::LENGTH_MAX;
@@ -15,7 +15,7 @@ use super::password::LENGTH_MAX;
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-/// About one second of work for a core: a longer queue would only serve callers that have given up.
+/// In each queue. About one second of work for a core: a longer one would only serve callers that have given up.
 const WAITING_PER_CORE: usize = 32;
 
 /// A PHC string: the algorithm, its parameters, the salt and the hash. `Debug` does not show it.
@@ -48,15 +48,27 @@ impl std::fmt::Debug for PasswordHash {
     }
 }
 
-/// Hashes as many passwords at the same time as there are cores, behind a bounded queue: each needs
+/// Where a caller waits for a core. Neither queue uses up the places of the other one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashQueue {
+    /// For callers of whom more is known than what they send: they may use every core.
+    Known,
+    /// For anybody: all cores but one, or the one core in turns with [`Self::Known`].
+    Strangers,
+}
+
+/// Hashes as many passwords at the same time as there are cores, behind bounded queues: each needs
 /// 19 MiB.
 #[derive(Clone)]
 pub(super) struct Hashing {
-    queue: Arc<Semaphore>,
+    /// Places of those who wait in each queue.
+    known: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+    waiting_max: usize,
+    /// As many as strangers may use, or wait for together with those who are known.
+    cores_of_strangers: Arc<Semaphore>,
     pub(super) cores: Arc<Semaphore>,
     nobody: Arc<OnceCell<PasswordHash>>,
-    /// The initial permits of the two semaphores.
-    permits: (usize, usize),
 }
 
 impl Hashing {
@@ -65,27 +77,35 @@ impl Hashing {
         Self::bounded(cores, cores * WAITING_PER_CORE)
     }
 
-    pub(super) fn bounded(cores: usize, waiting: usize) -> Self {
+    pub(super) fn bounded(cores: usize, waiting_max: usize) -> Self {
         Self {
-            queue: Arc::new(Semaphore::new(cores + waiting)),
+            known: Arc::new(Semaphore::new(waiting_max)),
+            strangers: Arc::new(Semaphore::new(waiting_max)),
+            waiting_max,
+            cores_of_strangers: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
             cores: Arc::new(Semaphore::new(cores)),
             nobody: Arc::default(),
-            permits: (cores + waiting, cores),
+        }
+    }
+
+    fn places(&self, queue: HashQueue) -> &Semaphore {
+        match queue {
+            HashQueue::Known => &self.known,
+            HashQueue::Strangers => &self.strangers,
         }
     }
 
     /// Callers that wait for a core.
-    pub(super) fn waiting(&self) -> usize {
-        let (callers, cores) = self.permits;
-        let callers = callers.saturating_sub(self.queue.available_permits());
-        callers.saturating_sub(cores.saturating_sub(self.cores.available_permits()))
+    pub(super) fn waiting(&self, queue: HashQueue) -> usize {
+        self.waiting_max.saturating_sub(self.places(queue).available_permits())
     }
 
     pub(super) async fn hash(
         &self,
         password: SecretString,
+        queue: HashQueue,
     ) -> Result<PasswordHash, CredentialsError> {
-        let made = self.run(move || {
+        let made = self.run(queue, move || {
             let clear = password.expose_secret().as_bytes();
             hasher()?.hash_password(clear).map_err(|_| CredentialsError::Hashing)
         });
@@ -97,8 +117,9 @@ impl Hashing {
         &self,
         password: SecretString,
         hash: PasswordHash,
+        queue: HashQueue,
     ) -> Result<bool, CredentialsError> {
-        self.run(move || {
+        self.run(queue, move || {
             let stored = phc::PasswordHash::new(&hash.0).map_err(|_| CredentialsError::Hashing)?;
             let clear = password.expose_secret().as_bytes();
             let cut = clear.get(..LENGTH_MAX).unwrap_or(clear);
@@ -108,27 +129,38 @@ impl Hashing {
         .await?
     }
 
-    /// The hash of a password that nobody has.
+    /// The hash of a password that nobody has. It is made once, and whoever needs it waits for it: not among
+    /// strangers.
     pub(super) async fn nobody(&self) -> Result<PasswordHash, CredentialsError> {
         let made = self.nobody.get_or_try_init(|| {
-            self.hash(SecretString::from("the password of somebody who does not exist"))
+            let password = SecretString::from("the password of somebody who does not exist");
+            self.hash(password, HashQueue::Known)
         });
         made.await.cloned()
     }
 
-    async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &self,
+        queue: HashQueue,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, CredentialsError> {
         let overloaded = |_| CredentialsError::Overloaded;
-        let waiting = Arc::clone(&self.queue).try_acquire_owned();
-        let waiting = waiting.map_err(|_| CredentialsError::Overloaded)?;
+        let place = self.places(queue).try_acquire().map_err(|_| CredentialsError::Overloaded)?;
+        let stranger = match queue {
+            HashQueue::Known => None,
+            HashQueue::Strangers => {
+                let cores = Arc::clone(&self.cores_of_strangers);
+                Some(cores.acquire_owned().await.map_err(overloaded)?)
+            }
+        };
         let core = Arc::clone(&self.cores).acquire_owned().await.map_err(overloaded)?;
-        // The permits move into the thread: a request that is dropped does not free the core it uses.
-        let permits: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (waiting, core);
+        drop(place);
+        // The permits move into the thread: a request that is dropped does not free the core it uses. The core is
+        // free first: whoever waits for it already comes before the next stranger.
         let done = tokio::task::spawn_blocking(move || {
             let answer = work();
-            drop(permits);
+            drop(core);
+            drop(stranger);
             answer
         });
         done.await.map_err(|_| CredentialsError::Hashing)

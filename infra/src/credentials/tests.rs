@@ -1,3 +1,5 @@
+use std::sync::{Arc, Mutex, mpsc};
+
 use chrono::TimeDelta;
 
 use super::*;
@@ -48,10 +50,10 @@ fn a_password_that_everybody_chooses_is_refused() {
 async fn a_password_opens_its_own_credential_only() {
     let (_databases, _, credentials) = given().await;
     let (account, credential) = ids();
-    let hash = credentials.hash(password("correct horse battery")).await.unwrap();
+    let hash = credentials.hash(password("correct horse battery"), HashQueue::Known).await.unwrap();
     credentials.insert(account, credential, &hash).await.unwrap();
     let verify = async |account, credential, text: &str| {
-        credentials.verify(account, credential, &secret(text)).await.unwrap()
+        credentials.verify(account, credential, &secret(text), HashQueue::Strangers).await.unwrap()
     };
 
     assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
@@ -73,40 +75,96 @@ async fn an_older_hash_is_made_anew_at_the_next_login() {
     let weak = PasswordHash::stored(weak.to_string());
     credentials.insert(account, credential, &weak).await.unwrap();
 
-    let right = credentials.verify(account, credential, &secret("correct horse battery")).await;
+    let verify = async || {
+        let password = secret("correct horse battery");
+        credentials.verify(account, credential, &password, HashQueue::Known).await.unwrap()
+    };
+    assert!(verify().await);
 
-    assert!(right.unwrap());
     let row = query_opt(&credentials.pool, FIND, &[&credential.0, &account.0]).await.unwrap();
     let hash: String = row.unwrap().get(0);
     assert!(PasswordHash::stored(hash).is_current());
-    let right = credentials.verify(account, credential, &secret("correct horse battery")).await;
-    assert!(right.unwrap());
+    assert!(verify().await);
 }
 
 #[tokio::test]
 async fn a_long_queue_is_refused() {
-    let hashing = Hashing::bounded(1, 1);
-    let one = |text: &'static str| hashing.hash(secret(text));
+    for queue in [HashQueue::Known, HashQueue::Strangers] {
+        let hashing = Hashing::bounded(1, 2);
+        let one = |text: &'static str| hashing.hash(secret(text), queue);
 
-    // The core is taken until all have asked.
-    let core = hashing.cores.clone().try_acquire_owned().unwrap();
-    let (a, b, c, ()) = tokio::join!(
+        // The core is taken until all have asked.
+        let core = hashing.cores.clone().try_acquire_owned().unwrap();
+        let (a, b, c, waiting) = tokio::join!(
+            biased;
+            one("a password"),
+            one("a password"),
+            one("a password"),
+            async {
+                drop(core);
+                hashing.waiting(queue)
+            }
+        );
+
+        assert!(a.is_ok() && b.is_ok());
+        assert!(matches!(c, Err(CredentialsError::Overloaded)));
+        assert_eq!((waiting, hashing.waiting(queue)), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn strangers_use_up_neither_the_cores_nor_the_queue_of_those_who_are_known() {
+    let hashing = &Hashing::bounded(2, 1);
+    let stranger = || hashing.hash(secret("a password"), HashQueue::Strangers);
+    let (end, wait_for_end) = mpsc::channel::<()>();
+
+    let (first, second, third, known) = tokio::join!(
         biased;
-        one("a password"),
-        one("a password"),
-        one("a password"),
+        // Has its core until the last one is answered.
+        hashing.run(HashQueue::Strangers, move || wait_for_end.recv().is_err()),
+        stranger(),
+        stranger(),
+        async move {
+            let known = hashing.hash(secret("a password"), HashQueue::Known).await;
+            let strangers = hashing.waiting(HashQueue::Strangers);
+            drop(end);
+            known.map(|_| strangers)
+        }
+    );
+
+    assert_eq!(known.unwrap(), 1, "one stranger waits meanwhile");
+    assert!(first.unwrap() && second.is_ok());
+    assert!(matches!(third, Err(CredentialsError::Overloaded)), "there is one place to wait in");
+}
+
+#[tokio::test]
+async fn who_is_known_waits_for_one_stranger_at_most_where_there_is_one_core() {
+    let hashing = Hashing::bounded(1, 3);
+    let core = hashing.cores.clone().try_acquire_owned().unwrap();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let run = |queue, name: &'static str| {
+        let order = Arc::clone(&order);
+        hashing.run(queue, move || order.lock().unwrap().push(name))
+    };
+
+    let (a, b, c, d, ()) = tokio::join!(
+        biased;
+        run(HashQueue::Strangers, "a stranger"),
+        run(HashQueue::Strangers, "another"),
+        run(HashQueue::Strangers, "a third"),
+        run(HashQueue::Known, "known"),
         async move { drop(core) }
     );
 
-    assert!(a.is_ok() && b.is_ok());
-    assert!(matches!(c, Err(CredentialsError::Overloaded)));
+    assert!([a, b, c, d].iter().all(Result::is_ok));
+    assert_eq!(*order.lock().unwrap(), ["a stranger", "known", "another", "a third"]);
 }
 
 #[tokio::test]
 async fn a_named_hash_replaces_those_before_it_and_an_unnamed_one_is_found() {
     let (_databases, clock, credentials) = given().await;
     let (account, first) = ids();
-    let hash = credentials.hash(password("correct horse battery")).await.unwrap();
+    let hash = credentials.hash(password("correct horse battery"), HashQueue::Known).await.unwrap();
     credentials.insert(account, first, &hash).await.unwrap();
     credentials.name(account, first).await.unwrap();
     clock.advance(TimeDelta::hours(1));
@@ -132,7 +190,7 @@ async fn a_named_hash_replaces_those_before_it_and_an_unnamed_one_is_found() {
 async fn a_fenced_person_gets_no_hash() {
     let (_databases, _, credentials) = given().await;
     let (account, credential) = ids();
-    let hash = credentials.hash(password("correct horse battery")).await.unwrap();
+    let hash = credentials.hash(password("correct horse battery"), HashQueue::Known).await.unwrap();
     let fence = "select event_log.fence($1, '{}')";
     credentials.pool.get().await.unwrap().execute(fence, &[&account.0]).await.unwrap();
 

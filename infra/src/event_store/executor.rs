@@ -16,7 +16,7 @@ use super::append::writes::Writes;
 use super::config::{ExecutorConfig, StartError, check_all};
 use super::decide::{Appender, Decision, receipt};
 use super::error::ExecuteError;
-use super::guard::Guard;
+use super::guard::{Guard, GuardedStream};
 use super::load::cache::Cache;
 use super::load::snapshot::Snapshots;
 use super::load::state::{LoadError, Loaded, Stored, Until};
@@ -232,16 +232,16 @@ impl Executor {
         self.0.conflict_locks.get(usize::try_from(stream % CONFLICT_LOCKS as u128).ok()?)
     }
 
-    /// Decides guards on the newest states, for what appends nothing: after it they may fail at any time.
+    /// Decides guards on the newest states, and says which, for what appends nothing: after it they may fail at any time.
     ///
     /// # Errors
     /// See `ExecuteError`.
-    pub async fn check(&self, guards: &[Guard]) -> Result<(), ExecuteError> {
+    pub async fn check(&self, guards: &[Guard]) -> Result<Vec<GuardedStream>, ExecuteError> {
+        let mut on = Vec::with_capacity(guards.len());
         for guard in guards {
-            let decided = guard.decide(&self.0.appender.streams, Freshness::Fresh).await?;
-            decided.refused.map_or(Ok(()), Err)?;
+            on.push(guard.decided_on(&self.0.appender.streams).await?);
         }
-        Ok(())
+        Ok(on)
     }
 
     /// The newest state of a stream.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::TenantId;
 use uuid::Uuid;
 
-use super::append::rows::GuardedStream;
+pub use super::append::rows::GuardedStream;
 use super::error::ExecuteError;
 use super::load::state::{LoadError, Stored};
 use super::load::streams::{Freshness, Streams};
@@ -37,6 +37,15 @@ impl Guard {
         let LoadedStream { stream, before, fresh, state } = loaded;
         let on = GuardedStream { stream, version: before, after: state.through };
         Ok(Decided { on, fresh, refused })
+    }
+
+    /// Decides on the newest state, and says which it was.
+    pub(super) async fn decided_on(
+        &self,
+        streams: &Streams,
+    ) -> Result<GuardedStream, ExecuteError> {
+        let Decided { on, refused, .. } = self.decide(streams, Freshness::Fresh).await?;
+        refused.map_or(Ok(on), Err)
     }
 }
 

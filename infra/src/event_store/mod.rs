@@ -18,7 +18,7 @@ pub use config::{ExecutorConfig, StartError};
 pub use cqrs::{CqrsContext, CqrsStore};
 pub use error::ExecuteError;
 pub use executor::Executor;
-pub use guard::Guard;
+pub use guard::{Guard, GuardedStream};
 pub use load::snapshot::SNAPSHOTS_OF_WORKSPACE;
 pub use load::state::{LoadError, Loaded, Stored, Until};
 pub use receipt::{AppendedEvent, Receipt};

@@ -151,7 +151,7 @@ families! {
     /// Callers that wait for a connection of a pool.
     pool_waiting: IntGaugeVec = "lethe_pool_waiting_callers" ["pool"],
     /// Callers that wait until their password is hashed.
-    argon2_waiting: IntGauge = "lethe_argon2_waiting_callers" [],
+    argon2_waiting: IntGaugeVec = "lethe_argon2_waiting_callers" ["queue"],
 
     /// API tokens that are refused, and could not be revoked in their workspace: each attempt is counted.
     token_revocations_failed: IntCounter = "lethe_token_revocations_failed_total" [],

@@ -51,7 +51,7 @@ pub(super) const LOG: Functions = Functions {
         event_log.recent_from 1,
         event_log.older_version 1,
         event_log.moved_earlier 1,
-        event_log.moved 1,
+        event_log.moved 2,
         event_log.append_guarded 1,
         event_log.append_one_guarded 1,
         event_log.append 3,

@@ -7,10 +7,11 @@ mod tests;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{AccountId, LeaseId, WorkspaceId};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
-use crate::postgres::Transaction;
-
-use crate::postgres::{PgError, Pool};
+use crate::event_store::GuardedStream;
+use crate::postgres::{PgError, Pool, Transaction};
 use crate::statement::{execute, query, query_opt};
 use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
@@ -59,6 +60,17 @@ pub struct SeatLeaseRow {
     pub ttl_seconds: i32,
 }
 
+/// How a renewal ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// The lease goes on.
+    Renewed(SeatLeaseRow),
+    /// It has ended for good.
+    Lost,
+    /// What it was decided on has moved: it is to be decided again.
+    Moved,
+}
+
 /// A lease that has expired and whose event is not in the log yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names of the fields say what they hold")]
@@ -94,10 +106,26 @@ impl Seats {
         Ok(())
     }
 
-    /// Renews the lease, if it has not expired and has this fence. `None`: it has ended for good.
-    pub async fn renew(&self, lease: LeaseId, of: u64) -> Result<Option<SeatLeaseRow>, PgError> {
-        let row = query_opt(&self.pool, RENEW, &[&lease.0, &fence(of)]).await?;
-        row.as_ref().map(lease_row).transpose()
+    /// Renews the lease, if it has not expired and has this fence, and no stream of `decided` has moved.
+    pub async fn renew(
+        &self,
+        lease: LeaseId,
+        of: u64,
+        decided: &[GuardedStream],
+    ) -> Result<Renewal, PgError> {
+        let streams: Vec<Uuid> = decided.iter().map(|on| on.stream).collect();
+        let versions: Vec<i64> = decided.iter().map(|on| on.version).collect();
+        let after: Vec<i64> = decided.iter().map(|on| on.after).collect();
+        let of = fence(of);
+        let values: [&(dyn ToSql + Sync); 5] = [&lease.0, &of, &streams, &versions, &after];
+        let Some(row) = query_opt(&self.pool, RENEW, &values).await? else {
+            return Ok(Renewal::Lost);
+        };
+        let expires_at: Option<DateTime<Utc>> = row.try_get(0)?;
+        match expires_at {
+            Some(_) => Ok(Renewal::Renewed(lease_row(&row)?)),
+            None => Ok(Renewal::Moved),
+        }
     }
 
     /// Whether the lease has this fence and has not expired.

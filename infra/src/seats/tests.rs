@@ -1,5 +1,3 @@
-use uuid::Uuid;
-
 use super::*;
 use crate::ids::Ids;
 use crate::postgres::{ConnectOptions, connect};
@@ -46,6 +44,15 @@ impl Harness {
         leased
     }
 
+    /// Whatever has moved. `None`: it has ended for good.
+    async fn renew(&self, lease: LeaseId, fence: u64) -> Result<Option<SeatLeaseRow>, PgError> {
+        match self.seats.renew(lease, fence, &[]).await? {
+            Renewal::Renewed(row) => Ok(Some(row)),
+            Renewal::Lost => Ok(None),
+            Renewal::Moved => panic!("nothing was to be looked at"),
+        }
+    }
+
     async fn now(&self) -> DateTime<Utc> {
         let client = self.pool.get().await.unwrap();
         client.query_one("select clock_timestamp()", &[]).await.unwrap().get(0)
@@ -78,7 +85,7 @@ impl Harness {
 async fn a_lease_is_the_same_row_whoever_puts_it_down() {
     let given = given().await;
     let leased = given.leased(60_000).await;
-    let first = given.seats.renew(leased.lease, 7).await.unwrap().unwrap();
+    let first = given.renew(leased.lease, 7).await.unwrap().unwrap();
 
     let again = given.seats.put(&leased).await.unwrap().unwrap();
 
@@ -94,14 +101,14 @@ async fn only_a_live_lease_is_renewed_and_only_under_its_fence() {
     let given = given().await;
     let (live, over) = (given.leased(60_000).await, given.leased(-1).await);
 
-    assert_eq!(given.seats.renew(live.lease, 6).await.unwrap(), None);
-    assert_eq!(given.seats.renew(over.lease, 7).await.unwrap(), None);
+    assert_eq!(given.renew(live.lease, 6).await.unwrap(), None);
+    assert_eq!(given.renew(over.lease, 7).await.unwrap(), None);
     assert!(!given.seats.is_live(over.lease, 7).await.unwrap());
-    let renewed = given.seats.renew(live.lease, 7).await.unwrap().unwrap();
+    let renewed = given.renew(live.lease, 7).await.unwrap().unwrap();
     assert!(renewed.expires_at >= live.since + TTL);
 
     given.seats.delete(live.lease).await.unwrap();
-    assert_eq!(given.seats.renew(live.lease, 7).await.unwrap(), None);
+    assert_eq!(given.renew(live.lease, 7).await.unwrap(), None);
     assert_eq!(given.seats.overdue(9).await.unwrap(), [over.workspace]);
     assert!(given.seats.is_overdue(over.workspace).await.unwrap());
 }
@@ -150,8 +157,8 @@ async fn a_renewal_that_races_the_reaper_wins_wholly_or_is_too_late() {
         let leased = given.leased(millis).await;
         let tells = round.is_multiple_of(2);
         let (renewed, reaped) =
-            tokio::join!(given.seats.renew(leased.lease, leased.fence), given.reap(leased, tells));
-        let late = given.seats.renew(leased.lease, leased.fence).await.unwrap();
+            tokio::join!(given.renew(leased.lease, leased.fence), given.reap(leased, tells));
+        let late = given.renew(leased.lease, leased.fence).await.unwrap();
         millis = if matches!(renewed, Ok(Some(_))) { (millis - 1).max(0) } else { millis + 1 };
         match (renewed.unwrap(), reaped) {
             (Some(_), Reaped::Nothing) => {

@@ -17,3 +17,4 @@ begin
 end $$;
 
 revoke all on function event_log.moved from public;
+grant execute on function event_log.moved to lethe_app;

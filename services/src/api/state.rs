@@ -33,6 +33,7 @@ impl Api {
         let limits = Limits::new(Rates {
             address_requests_per_second: config.address_requests_per_second,
             account_requests_per_second: config.account_requests_per_second,
+            operator_requests_per_second: config.operator_requests_per_second,
             sign_ins_per_minute: config.sign_ins_per_minute,
             registrations_per_hour: config.registrations_per_hour,
             mails_per_hour: config.mails_per_hour,

@@ -62,7 +62,8 @@ fn settings() -> String {
     let mut page = "A setting is an option (--drain-seconds 5), a variable of the environment \
                     (LETHE_DRAIN_SECONDS=5),\nor a line of lethe.toml (drain_seconds = 5; --config \
                     FILE names another file). An option wins over\nthe environment, and the \
-                    environment over the file. `lethe config` prints what is in force.\n\n"
+                    environment over the file; what an image sets (LETHE_DEFAULTS names its\nfile) comes after them. \
+                    `lethe config` prints what is in force.\n\n"
         .to_owned();
     let defaults = Config::of(&Layers::default());
     let defaults = defaults.as_ref().map(Config::entries).unwrap_or_default();

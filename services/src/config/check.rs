@@ -200,6 +200,7 @@ impl Config {
             ("session_absolute_days", self.session_absolute_days, 1),
             ("address_requests_per_second", self.address_requests_per_second, 1),
             ("account_requests_per_second", self.account_requests_per_second, 1),
+            ("operator_requests_per_second", self.operator_requests_per_second, 1),
             ("sign_ins_per_minute", self.sign_ins_per_minute, 1),
             ("registrations_per_hour", self.registrations_per_hour, 1),
             ("mails_per_hour", self.mails_per_hour, 1),

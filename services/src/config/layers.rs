@@ -16,6 +16,8 @@ const PREFIX: &str = "LETHE_";
 const BESIDE: &str = "lethe.toml";
 /// Of the whole machine: what its service reads, and the commands of the service's user.
 pub const SYSTEM_FILE: &str = "/etc/lethe/lethe.toml";
+/// Names the file of what an image sets, which every other layer comes before.
+const DEFAULTS: &str = "LETHE_DEFAULTS";
 /// The only variable that is read without the prefix.
 const DATABASE_URL: &str = "DATABASE_URL";
 /// A name that differs by more is not meant.
@@ -28,16 +30,26 @@ pub struct Layers {
     pub environment: BTreeMap<String, String>,
     pub file: BTreeMap<String, String>,
     pub file_path: PathBuf,
+    /// What an image sets.
+    pub defaults: BTreeMap<String, String>,
+    pub defaults_path: PathBuf,
 }
 
 impl Layers {
     /// The flags, this process's environment, and a file: the one that `--config` or the environment names,
-    /// else the one of the working directory, else the one of the machine.
+    /// else the one of the working directory, else the one of the machine. And what an image sets.
     pub fn here(
         file: Option<PathBuf>,
         flags: BTreeMap<String, String>,
     ) -> Result<Self, ConfigError> {
         let environment = environment(std::env::vars_os())?;
+        let defaults_path: Option<PathBuf> = environment.get(DEFAULTS).map(Into::into);
+        let defaults = match &defaults_path {
+            Some(path) => read_file(path, true)?,
+            None => BTreeMap::new(),
+        };
+        let defaults_path = defaults_path.unwrap_or_default();
+        let below = Self { defaults, defaults_path, ..Self::default() };
         let named = file.or_else(|| environment.get("LETHE_CONFIG").map(Into::into));
         let is_named = named.is_some();
         let file_path = match named {
@@ -45,10 +57,10 @@ impl Layers {
             None => find(Path::new(BESIDE), Path::new(SYSTEM_FILE))?,
         };
         let Some(file_path) = file_path else {
-            return Ok(Self { flags, environment, ..Self::default() });
+            return Ok(Self { flags, environment, ..below });
         };
         let file = read_file(&file_path, is_named)?;
-        Ok(Self { flags, environment, file, file_path })
+        Ok(Self { flags, environment, file, file_path, ..below })
     }
 
     /// The text of the highest layer that has the setting.
@@ -65,15 +77,24 @@ impl Layers {
                 return Some((value, Origin::Environment(variable)));
             }
         }
-        let value = self.file.get(setting)?;
-        Some((value, Origin::File(self.file_path.clone())))
+        self.files().find_map(|(file, path)| {
+            file.get(setting).map(|value| (value.as_str(), Origin::File(path.to_owned())))
+        })
     }
 
-    /// Refuses names that no setting has, in the file and in the environment.
+    /// The files and where they are, highest first.
+    fn files(&self) -> impl Iterator<Item = (&BTreeMap<String, String>, &Path)> {
+        [(&self.file, self.file_path.as_path()), (&self.defaults, self.defaults_path.as_path())]
+            .into_iter()
+    }
+
+    /// Refuses names that no setting has, in the files and in the environment.
     pub(super) fn refuse_unknown(&self, settings: &[&str]) -> Result<(), ConfigError> {
         let keys: Vec<String> = settings.iter().map(ToString::to_string).collect();
-        if let Some(key) = self.file.keys().find(|key| !keys.contains(key)) {
-            return Err(unknown(key, &keys, Origin::File(self.file_path.clone())));
+        for (file, path) in self.files() {
+            if let Some(key) = file.keys().find(|key| !keys.contains(key)) {
+                return Err(unknown(key, &keys, Origin::File(path.to_owned())));
+            }
         }
         let variables: Vec<String> = settings.iter().map(|setting| variable(setting)).collect();
         let mut ours = self.environment.keys().filter(|name| may_be_setting(name));
@@ -89,7 +110,7 @@ impl Layers {
 fn may_be_setting(variable: &str) -> bool {
     let Some(name) = variable.strip_prefix(PREFIX) else { return false };
     let testing = cfg!(feature = "testing") && name.starts_with("FAILPOINT");
-    !(testing || ["CONFIG", "RUN", "FOLLOWS"].contains(&name) || is_of_a_service(name))
+    !(testing || ["CONFIG", "DEFAULTS", "RUN", "FOLLOWS"].contains(&name) || is_of_a_service(name))
 }
 
 /// Whether Kubernetes makes a variable of this name, without `LETHE_`, for a service that is called
@@ -163,7 +184,7 @@ fn unreadable(path: &Path, reason: String) -> ConfigError {
 
 fn not_opened(error: &std::io::Error) -> String {
     if error.kind() == ErrorKind::NotFound {
-        "there is no such file: correct --config or LETHE_CONFIG".to_owned()
+        "there is no such file: correct --config, LETHE_CONFIG or LETHE_DEFAULTS".to_owned()
     } else if error.kind() == ErrorKind::PermissionDenied {
         "this user may not read it: run this as the user of Lethe (`sudo -u lethe lethe …`), or name \
          another file with --config"

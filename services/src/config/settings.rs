@@ -92,6 +92,8 @@ settings! {
     address_requests_per_second: u32 = "100",
     /// Requests per second of one account.
     account_requests_per_second: u32 = "50",
+    /// Requests per second with one operator's token.
+    operator_requests_per_second: u32 = "50",
     /// Sign-ins per minute from one address, or to one account.
     sign_ins_per_minute: u32 = "10",
     /// Registrations per hour from one address.

@@ -35,6 +35,22 @@ fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
 }
 
 #[test]
+fn what_an_image_sets_comes_after_every_file_and_before_the_default() {
+    let mut layers = layers(&[("listen", "127.0.0.1:2")], &[]);
+    let image = [("listen", "0.0.0.0:8080"), ("drain_seconds", "7")];
+    layers.defaults = image.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    layers.defaults_path = "/image.toml".into();
+
+    let config = Config::of(&layers).unwrap();
+
+    assert_eq!((config.listen.port(), config.drain_seconds), (2, 7));
+    assert_eq!(config.origin("drain_seconds"), &Origin::File("/image.toml".into()));
+    layers.defaults.insert("listne".to_owned(), String::new());
+    let unknown = Config::of(&layers).unwrap_err().to_string();
+    assert!(unknown.starts_with("listne: there is no such") && unknown.contains("/image.toml"));
+}
+
+#[test]
 fn the_databases_url_goes_by_its_common_name_too() {
     let url = "postgres://me:secret@localhost/lethe";
     let config = Config::of(&layers(&[], &[("DATABASE_URL", url)])).unwrap();
@@ -63,7 +79,9 @@ fn a_variable_that_is_no_setting_is_refused_with_the_nearest_name() {
     let far = refused("LETHE_FROBNICATE").unwrap_err();
     assert!(far.contains("setting: see `lethe help settings`"), "{far}");
     assert!(refused("LETHE_listen").is_err());
-    for others in ["LETHE_RUN", "LETHE_PORT_8080_TCP", "LETHE_SERVICE_HOST", "LETHEAN"] {
+    for others in
+        ["LETHE_DEFAULTS", "LETHE_RUN", "LETHE_PORT_8080_TCP", "LETHE_SERVICE_HOST", "LETHEAN"]
+    {
         assert_eq!(refused(others), Ok(()), "{others}");
     }
 }
@@ -196,6 +214,7 @@ fn every_setting_has_bounds() {
         ("session_absolute_days", "0", "1"),
         ("address_requests_per_second", "0", "1"),
         ("account_requests_per_second", "0", "1"),
+        ("operator_requests_per_second", "0", "1"),
         ("sign_ins_per_minute", "0", "1"),
         ("registrations_per_hour", "0", "1"),
         ("mails_per_hour", "0", "1"),

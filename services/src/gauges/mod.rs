@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::privacy::deadlines::OVERDUE_AFTER;
+use infra::credentials::HashQueue;
 use infra::keyring::{HeldRoot, KeyringError, RootHold};
 use infra::log::status;
 use infra::postgres::{PgError, Pool};
@@ -63,8 +64,10 @@ pub async fn refresh(app: &App, rounds: &mut Rounds) {
 fn pools(app: &App) {
     pool(app, "events", &app.pool);
     pool(app, "keyring", &app.keyring_pool);
-    let waiting = i64::try_from(app.credentials.waiting()).unwrap_or(i64::MAX);
-    app.metrics.argon2_waiting.set(waiting);
+    for (name, queue) in [("known", HashQueue::Known), ("strangers", HashQueue::Strangers)] {
+        let waiting = i64::try_from(app.credentials.waiting(queue)).unwrap_or(i64::MAX);
+        app.metrics.argon2_waiting.with_label_values(&[name]).set(waiting);
+    }
 }
 
 fn pool(app: &App, name: &str, pool: &Pool) {

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::seat::{ReleaseReason, SeatCommand, SeatError, SeatEvent, SeatPool, pool_stream};
 use domain::{AccountId, DecodeError, LeaseId, WorkspaceId};
-use infra::event_store::{ExecuteError, LoadError, Receipt, Request, Step};
+use infra::event_store::{ExecuteError, Guard, LoadError, Receipt, Request, Step};
 use infra::failpoint;
 use infra::ids::derived;
 use infra::log::{FeedError, Recorded};
 use infra::postgres::PgError;
-use infra::seats::{NewSeatLease, SeatLeaseRow};
+use infra::seats::{NewSeatLease, Renewal, SeatLeaseRow};
 
 use super::appended_event::appended_event;
 use crate::operations::expire_leases::{ExpireLeasesError, expire_leases};
 use crate::wiring::App;
+
+/// A renewal is decided so often again while its streams move.
+const RENEWALS_MAX: u32 = 8;
 
 /// The seat was not leased, taken over or released.
 #[derive(Debug, thiserror::Error)]
@@ -100,20 +103,32 @@ impl SeatMember {
         }
     }
 
-    /// Renews the member's own lease. The limit may have been lowered a moment ago, so the pool is
-    /// loaded here.
+    /// Renews the member's own lease, where `guards` hold and the pool still has it when the row is written.
     ///
     /// # Errors
     /// [`LeaseSeatError`].
     pub(crate) async fn renew(
         self,
         app: &App,
-        lease: LeaseId,
-        fence: u64,
+        guards: Vec<Guard>,
+        (lease, fence): (LeaseId, u64),
     ) -> Result<SeatLeaseRow, LeaseSeatError> {
-        self.pool(app).await?.check_renewal(self.account, lease, fence)?;
-        let row = app.seats.renew(lease, fence).await?;
-        row.ok_or(LeaseSeatError::Refused(SeatError::LeaseLost))
+        let guards = [guards, vec![self.renews(lease, fence)]].concat();
+        for _ in 0..RENEWALS_MAX {
+            let decided = app.executor.check(&guards).await?;
+            match app.seats.renew(lease, fence, &decided).await? {
+                Renewal::Renewed(row) => return Ok(row),
+                Renewal::Lost => return Err(SeatError::LeaseLost.into()),
+                Renewal::Moved => {}
+            }
+        }
+        Err(ExecuteError::Conflict.into())
+    }
+
+    /// The lease is the member's, and goes on.
+    pub(crate) fn renews(self, lease: LeaseId, fence: u64) -> Guard {
+        let renews = SeatCommand::Renew { lease, account: self.account, fence };
+        Guard::new::<SeatPool>(self.workspace.into(), pool_stream(self.workspace), renews)
     }
 
     /// Replaces the member's own lease `from`, which ends at once.

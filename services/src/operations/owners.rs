@@ -71,6 +71,29 @@ pub(crate) async fn remaining_owner(
     Ok(None)
 }
 
+/// That another owner stays when `leaving` owns the workspace no more, as guards. Whoever owns it alone, or not at
+/// all, is the workspace's own matter: then, that this is still so when the command is appended. `None`: nobody stays.
+///
+/// # Errors
+/// The log does not answer.
+pub(crate) async fn stays_owned(
+    app: &App,
+    workspace: WorkspaceId,
+    leaving: AccountId,
+) -> Result<Option<Vec<Guard>>, LoadError> {
+    let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+    let shares_none = WorkspaceCommand::SharesNoOwnership { account: leaving };
+    match loaded.state.live() {
+        Some(live) if loaded.state.decide(shares_none.clone()).is_err() => {
+            let remains = remaining_owner(app, workspace, live, Some(leaving)).await?;
+            Ok(remains.map(Vec::from))
+        }
+        Some(_) | None => {
+            Ok(Some(vec![Guard::new::<Workspace>(workspace.into(), workspace.0, shares_none)]))
+        }
+    }
+}
+
 /// The first of the admins who have agreed to inherit the workspace and whose erasure is not requested, with guards: that
 /// one is an heir still, and stays.
 ///
@@ -169,7 +192,8 @@ async fn next_owner(
     Ok(inherits)
 }
 
-/// Whether the guards of [`remaining_owner`], or of [`check_nobody_depends`], refused it: others were faster.
+/// Whether the guards of [`remaining_owner`], [`stays_owned`] or [`check_nobody_depends`] refused it: others were
+/// faster.
 pub(crate) const fn another_leaves(error: &ExecuteError) -> bool {
     matches!(
         error,

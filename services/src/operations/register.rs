@@ -3,7 +3,7 @@
 use domain::account::{Account, AccountCommand};
 use domain::privacy::{EmailAddress, PersonName, Personal, Username};
 use domain::{AccountId, CommandId};
-use infra::credentials::Password;
+use infra::credentials::{HashQueue, Password};
 use infra::event_store::{ExecuteError, Receipt, Request, Step};
 use infra::failpoint;
 use infra::ids::derived;
@@ -60,7 +60,7 @@ impl Registration {
         if owner(app, &email).await?.is_some_and(|owner| owner != account) {
             return Err(RegisterError::AddressTaken);
         }
-        let written = NewHash::write(app, new, account, password).await?;
+        let written = NewHash::write(app, new, account, (password, HashQueue::Strangers)).await?;
         failpoint!(PasswordHashed);
         let registers = AccountCommand::Register {
             email: Personal::Clear(email),

@@ -1,10 +1,10 @@
 //! Sets the password of an account. The hash is stored before the event that names it.
 
 use chrono::{DateTime, Utc};
-use domain::account::{Account, AccountCommand};
+use domain::account::{Account, AccountCommand, LiveAccount};
 use domain::session::CloseReason;
 use domain::{AccountId, AggregateRoot, CredentialId, Refused, SessionId};
-use infra::credentials::{CredentialsError, Password, PasswordHash};
+use infra::credentials::{CredentialsError, HashQueue, Password, PasswordHash};
 use infra::event_store::{ExecuteError, LoadError, Receipt, Request, Step};
 use infra::failpoint;
 use infra::log::FeedError;
@@ -44,10 +44,10 @@ impl NewHash {
         app: &App,
         command: NewCommand<'a>,
         account: AccountId,
-        password: Password,
+        (password, queue): (Password, HashQueue),
     ) -> Result<Written<'a, Self>, SetPasswordError> {
         let credential = CredentialId(command.row_id("credential").await?);
-        let hash = app.credentials.hash(password).await?;
+        let hash = app.credentials.hash(password, queue).await?;
         command.write(Self { account, credential, hash }).await
     }
 }
@@ -98,8 +98,8 @@ impl SetPassword {
                 return Ok(receipt);
             }
         };
-        refuse_early(app, account, planned.clone()).await?;
-        let written = NewHash::write(app, new, account, password).await?;
+        let queue = refuse_early(app, account, planned.clone()).await?;
+        let written = NewHash::write(app, new, account, (password, queue)).await?;
         failpoint!(PasswordStored);
         let step = Step::new::<Account>(account.0, command(written.row.credential));
         let step = match expected {
@@ -113,15 +113,24 @@ impl SetPassword {
     }
 }
 
-/// Refuses what the account refuses anyway before the hash is computed, which is dear.
+/// Refuses what the account refuses anyway before the hash is computed, which is dear. Returns where to wait for it.
 async fn refuse_early(
     app: &App,
     account: AccountId,
     planned: AccountCommand,
-) -> Result<(), SetPasswordError> {
+) -> Result<HashQueue, SetPasswordError> {
     let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
     let decided = loaded.state.decide(planned).map(drop);
-    Ok(decided.map_err(|refused| ExecuteError::from(Refused::Account(refused)))?)
+    decided.map_err(|refused| ExecuteError::from(Refused::Account(refused)))?;
+    Ok(match &*loaded.state {
+        Account::Live(live) => hash_queue_of(live),
+        Account::Absent | Account::Ended { .. } => HashQueue::Strangers,
+    })
+}
+
+/// Where somebody waits who has shown to be this person. Anybody can register: who has only done that is a stranger.
+pub(crate) const fn hash_queue_of(live: &LiveAccount) -> HashQueue {
+    if live.email_verified { HashQueue::Known } else { HashQueue::Strangers }
 }
 
 /// Ends what a repeated command ends: the call before may have been cut short.

@@ -13,7 +13,7 @@ use infra::log::watermark::Watermark;
 use infra::log::{ReadPositions, ReaderOptions, Readers};
 use infra::metrics::Metrics;
 use infra::run_queue::{ClaimRound, NewTask, RunLimits, RunQueue};
-use infra::seats::Seats;
+use infra::seats::{Renewal, Seats};
 use test_support::TestNode;
 use tests::bench::{Goal, Run, Series, Table, in_turns_for, number};
 use uuid::Uuid;
@@ -121,9 +121,9 @@ impl Side {
                 let (seats, turn) = (seats.clone(), turn.fetch_add(1, Ordering::Relaxed));
                 async move {
                     let lease = u128::from(turn) % u128::from(LEASES_COUNT.unsigned_abs());
-                    assert!(
-                        seats.renew(LeaseId(Uuid::from_u128(lease)), 1).await.unwrap().is_some()
-                    );
+                    let lease = LeaseId(Uuid::from_u128(lease));
+                    let renewed = seats.renew(lease, 1, &[]).await.unwrap();
+                    assert!(matches!(renewed, Renewal::Renewed(_)), "{renewed:?}");
                 }
             }
         };

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use infra::postgres::binaries;
+use services::config::SYSTEM_FILE;
 use test_support::sshd::busybox;
 use tests::{Client, Mailbox, Person, PlainBrowser, Programme, TestServer};
 
 const SHIPPED: &str = "LETHE_TEST_SHIPPED";
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const PORT: &str = "8080";
+const DATA: &str = "/var/lib/lethe";
 
 /// How a shipped thing starts.
 #[derive(Debug)]
@@ -21,13 +23,19 @@ struct Start {
     uid: u32,
     /// Made for the user, and on a disk that lasts.
     folders: Vec<String>,
-    /// Where `infra/deploy/lethe.toml` is.
-    settings: Option<&'static str>,
+    /// Of settings: what stands in them, and where they are.
+    files: Vec<(String, String)>,
+    data_dir: &'static str,
 }
 
 #[tokio::test]
 async fn the_image_starts_as_the_readme_says_and_the_mailed_link_is_followed() {
     apart("image").await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_mounted_comes_before_what_the_image_sets() {
+    apart("mounted").await;
 }
 
 #[tokio::test]
@@ -55,6 +63,7 @@ async fn apart(what: &str) {
 async fn it_starts_apart() {
     let start = match std::env::var(SHIPPED).unwrap().as_str() {
         "image" => Start::image(),
+        "mounted" => Start::mounted(),
         _ => Start::unit(),
     };
     // On the disk of the build: what is in memory is refused as no volume.
@@ -65,7 +74,8 @@ async fn it_starts_apart() {
 
     let (client, bob) = (Client::new(&format!("http://127.0.0.1:{PORT}")), Person::named("bob"));
     bob.register(&client).await;
-    let mail = Mailbox::new(PathBuf::from("/var/lib/lethe/mail")).mail(&bob.email, 1).await;
+    let mails = Path::new(start.data_dir).join("mail");
+    let mail = Mailbox::new(mails).mail(&bob.email, 1).await;
     let mut browser = PlainBrowser::new();
     browser.open(mail.link()).await;
     browser.press("Yes, it is mine").await;
@@ -105,13 +115,29 @@ impl Start {
         let volumes: Vec<String> = volumes.collect();
         let made: Vec<&str> = after("install -d -o lethe -g lethe -m 0700 ").collect();
         assert!(volumes.len() == 3 && volumes.iter().all(|it| made.contains(&it.as_str())));
+        let mut copied = after("COPY --chmod=0644 ");
+        let [from, to] = [copied.next(), copied.next()].map(Option::unwrap);
+        let environment: BTreeMap<String, String> = environment.collect();
+        assert_eq!(environment["LETHE_DEFAULTS"], to);
         Self {
-            environment: environment.collect(),
+            environment,
             command: [array("ENTRYPOINT "), array("CMD ")].concat(),
             uid: after("--uid ").next().unwrap().parse().unwrap(),
             folders: volumes,
-            settings: None,
+            files: vec![(read(from), to.to_owned())],
+            data_dir: DATA,
         }
+    }
+
+    /// The same, with a file that names another folder for the data, and says nothing else.
+    fn mounted() -> Self {
+        let elsewhere = "/var/lib/lethe-elsewhere";
+        let mut start = Self::image();
+        let data = start.folders.iter_mut().find(|folder| *folder == DATA).unwrap();
+        elsewhere.clone_into(data);
+        start.files.push((format!("data_dir = \"{elsewhere}\"\n"), SYSTEM_FILE.to_owned()));
+        start.data_dir = elsewhere;
+        start
     }
 
     /// As systemd starts it.
@@ -134,7 +160,8 @@ impl Start {
             command: said("ExecStart"),
             uid: 10_001,
             folders: [of("/var/lib", state), of("/var/cache", cache)].concat(),
-            settings: Some("/etc/lethe/lethe.toml"),
+            files: vec![(read("infra/deploy/lethe.toml"), SYSTEM_FILE.to_owned())],
+            data_dir: DATA,
         }
     }
 
@@ -145,9 +172,11 @@ impl Start {
         let lethe = Programme::Lethe.path().display();
         let mut script = vec![format!(
             "{ip} link set lo up
-            cp -a /etc {disk}/etc; mkdir {disk}/bin {disk}/lib {disk}/cache; touch {disk}/bin/lethe
+            cp -a /etc {disk}/etc; mkdir {disk}/bin {disk}/lib {disk}/cache {disk}/settings
+            touch {disk}/bin/lethe
             echo lethe:x:{uid}:{uid}::/var/lib/lethe:/usr/sbin/nologin >> {disk}/etc/passwd
             mount --bind {disk}/etc /etc; mount --bind {disk}/lib /var/lib
+            mount --bind {disk}/settings /usr/local/etc
             mount --bind {disk}/cache /var/cache; mount --bind {disk}/bin /usr/local/bin
             mount --bind {lethe} /usr/local/bin/lethe",
             disk = disk.display(),
@@ -157,9 +186,10 @@ impl Start {
             let owned = format!("-d -o {uid} -g {uid} -m 0700 {made}");
             script.push(format!("install {owned}; mkdir {folder}; mount --bind {made} {folder}"));
         }
-        if let Some(settings) = self.settings {
-            let file = top().join("infra/deploy/lethe.toml");
-            script.push(format!("install -D -m 0640 -g {uid} {} {settings}", file.display()));
+        for (number, (text, place)) in self.files.iter().enumerate() {
+            let file = disk.join(format!("settings-{number}"));
+            std::fs::write(&file, text).unwrap();
+            script.push(format!("install -D -m 0640 -g {uid} {} {place}", file.display()));
         }
         let made = Command::new("sh").args(["-ec", &script.join("\n")]).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

@@ -81,13 +81,33 @@ fn unit(directive: &str) -> Vec<String> {
     lines.flat_map(|values| values.split(' ')).map(str::to_owned).collect()
 }
 
+/// What the image sets, below a file that is mounted.
+fn image() -> Layers {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/deploy/image.toml");
+    let defaults = Layers::here(Some(file), BTreeMap::new()).unwrap().file;
+    Layers { defaults, ..Layers::default() }
+}
+
+/// A variable of the image would come before a file that is mounted.
+#[test]
+fn the_image_has_its_settings_from_the_file_that_it_names_and_no_variable() {
+    let container = read("infra/deploy/Dockerfile");
+    let set: Vec<_> =
+        container.split_whitespace().filter(|word| word.starts_with("LETHE_")).collect();
+
+    assert_eq!(set, ["LETHE_DEFAULTS=/usr/local/etc/lethe/image.toml"]);
+    let copied = "COPY --chmod=0644 infra/deploy/image.toml /usr/local/etc/lethe/image.toml\n";
+    assert!(container.contains(copied), "{container}");
+}
+
 /// A container without a name goes with it, and so does a volume without one.
 #[test]
 fn what_the_container_writes_is_on_volumes_that_have_a_name() {
     let container = read("infra/deploy/Dockerfile");
     let lethe = &services()["lethe"];
-    let settings = container.split_whitespace().filter_map(|word| word.strip_prefix("LETHE_"));
-    let folders = settings.filter_map(|setting| setting.split_once("_DIR=").map(|(_, path)| path));
+    let image = image().defaults;
+    let folders = image.iter().filter(|(setting, _)| setting.ends_with("_dir"));
+    let folders = folders.map(|(_, path)| path.as_str());
     let folders: Vec<_> = folders.chain(["/var/lib/lethe-backups"]).collect();
 
     assert_eq!(folders.len(), 5, "{folders:?}");
@@ -98,7 +118,7 @@ fn what_the_container_writes_is_on_volumes_that_have_a_name() {
         );
     }
     assert!(!container.lines().any(|line| line.starts_with("VOLUME")));
-    assert!(container.contains("LETHE_VOLUMES_REQUIRED=true"));
+    assert_eq!(image.get("volumes_required").map(String::as_str), Some("true"));
 }
 
 #[test]
@@ -140,23 +160,17 @@ fn the_proxy_of_the_compose_file_logs_no_secret_of_a_link() {
 /// The image alone listens at every address, and does not guess what people open.
 #[test]
 fn links_lead_to_the_proxy_of_the_compose_file_and_the_image_alone_asks_where_they_lead() {
-    let container = read("infra/deploy/Dockerfile");
-    let words = container.split_whitespace().filter_map(|word| word.split_once('='));
-    let image: BTreeMap<String, String> = words
-        .filter(|(name, _)| name.starts_with("LETHE_"))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    let of = |environment| Config::of(&Layers { environment, ..Layers::default() });
+    let of = |environment| Config::of(&Layers { environment, ..image() });
 
-    assert!(image.len() > 5, "{image:?}");
-    let refused = of(image.clone()).unwrap_err().to_string();
+    assert!(image().defaults.len() > 5, "{:?}", image().defaults);
+    let refused = of(BTreeMap::new()).unwrap_err().to_string();
     assert!(refused.starts_with("public_url: is needed"), "{refused}");
     let compose = services()["lethe"].clone();
     let lines = compose.lines().filter_map(|line| line.trim().split_once(": "));
     let compose = lines.filter(|(name, _)| name.starts_with("LETHE_")).map(|(name, value)| {
         (name.to_owned(), value.replace("${LETHE_HOST:-localhost}", "h.example"))
     });
-    let config = of(image.into_iter().chain(compose).collect()).unwrap();
+    let config = of(compose.collect()).unwrap();
     assert_eq!(config.public_url_at(config.listen), "https://h.example");
     assert!(config.network_warnings().is_empty(), "{:?}", config.network_warnings());
 }

@@ -101,6 +101,20 @@ fn an_owner_remains_one_until_the_role_is_lowered() {
 }
 
 #[test]
+fn ownership_is_shared_among_owners_only_in_the_grace_too() {
+    let shares = |account| WorkspaceCommand::SharesNoOwnership { account };
+    for deleting in [vec![], vec![requested()]] {
+        let given = |members: Vec<WorkspaceEvent>| [members, deleting.clone()].concat();
+        passes(&given(created()), shares(ADA));
+        passes(&given(with_bob(Role::Admin)), shares(ADA));
+        passes(&given(with_bob(Role::Admin)), shares(BOB));
+        passes(&given(created()), shares(BOB));
+        refused(&given(with_bob(Role::Owner)), shares(ADA), WorkspaceError::LastOwner);
+        refused(&given(with_bob(Role::Owner)), shares(BOB), WorkspaceError::LastOwner);
+    }
+}
+
+#[test]
 fn others_depend_on_an_owner_unless_the_workspace_is_being_deleted() {
     let nobody = |on| WorkspaceCommand::NobodyDepends { on };
     refused(&with_bob(Role::Viewer), nobody(ADA), WorkspaceError::LastOwner);

@@ -68,7 +68,9 @@ impl From<ReservationChange> for NewReservation {
 /// A stream that must have no event after this version when the append is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuardedStream {
+    /// Its id.
     pub stream: Uuid,
+    /// That a guard was decided on.
     pub version: i64,
     /// The log has no other event of the stream at or before this position.
     pub after: i64,

@@ -148,8 +148,13 @@ impl Member {
     /// # Errors
     /// As of [`admit`], and of [`Self::authorise`].
     pub async fn readmit(&self, api: &Api) -> Result<(), Problem> {
-        let guards = self.guards(self.action, None, api.app.clock.now());
-        Ok(api.app.executor.check(&guards).await?)
+        api.app.executor.check(&self.guards_of_now(api)).await?;
+        Ok(())
+    }
+
+    /// The member may still do what the request does: for what is written beside the log.
+    pub fn guards_of_now(&self, api: &Api) -> Vec<Guard> {
+        self.guards(self.action, None, api.app.clock.now())
     }
 }
 

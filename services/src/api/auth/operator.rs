@@ -47,13 +47,22 @@ pub struct Operator<S> {
 
 impl<S: NeededScope> Operator<S> {
     /// # Errors
+    /// No live token is shown, or one whose scope does not reach so far, or there are too many requests.
+    pub async fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let token = shown(request).await?;
+        Api::of(request)?.limits.operator(token.id)?;
+        Self::by(token, request)
+    }
+
+    /// Like [`Self::of`], without being counted as a request.
+    ///
+    /// # Errors
     /// No live token is shown, or one whose scope does not reach so far.
     pub async fn find(request: &HttpRequest) -> Result<Self, Problem> {
-        let needed = || Problem::of(ProblemKind::OperatorNeeded);
-        let token = bearer(request).ok_or_else(needed)?;
-        let found = Api::of(request)?.app.operators.find(token).await;
-        let found = found.map_err(|error| Problem::unavailable(&error))?;
-        let token = found.ok_or_else(needed)?;
+        Self::by(shown(request).await?, request)
+    }
+
+    fn by(token: OperatorToken, request: &HttpRequest) -> Result<Self, Problem> {
         if token.may(S::SCOPE) {
             request.extensions_mut().insert(PositionHolder::Operator);
             Ok(Self { token, scope: PhantomData })
@@ -86,6 +95,14 @@ impl<S: NeededScope> Operator<S> {
     }
 }
 
+/// The operator's token that is shown, whatever its scope.
+async fn shown(request: &HttpRequest) -> Result<OperatorToken, Problem> {
+    let needed = || Problem::of(ProblemKind::OperatorNeeded);
+    let token = bearer(request).ok_or_else(needed)?;
+    let found = Api::of(request)?.app.operators.find(token).await;
+    found.map_err(|error| Problem::unavailable(&error))?.ok_or_else(needed)
+}
+
 /// With a challenge for the scope (RFC 6750, 3.1).
 fn out_of_scope(needed: Scope) -> Problem {
     let (detail, challenge) = match needed {
@@ -108,6 +125,6 @@ impl<S: NeededScope> FromRequest for Operator<S> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move { Self::find(&request).await })
+        Box::pin(async move { Self::of(&request).await })
     }
 }

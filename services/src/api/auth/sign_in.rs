@@ -161,18 +161,23 @@ impl SignInRequest {
         // Each step is taken for nobody's address as well: what it costs does not tell whether somebody has it.
         let account = owner_of_typed(&api.app, &self.email).await?.unwrap_or(NOBODY);
         let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
-        let credential = match &*loaded.state {
-            Account::Live(live) => Some(live.credential),
-            Account::Absent | Account::Ended { .. } => None,
+        let (credential, is_verified) = match &*loaded.state {
+            Account::Live(live) => (Some(live.credential), live.email_verified),
+            Account::Absent | Account::Ended { .. } => (None, false),
         };
         let checked = credential.unwrap_or(NO_CREDENTIAL);
-        let fits = api.app.credentials.verify(account, checked, &self.password).await?;
+        // By the network, and not by the address: how long it takes does not tell whether somebody has it.
+        let queue = api.limits.hash_queue(caller.address);
+        let fits = api.app.credentials.verify(account, checked, &self.password, queue).await?;
         let Some(credential) = credential.filter(|_| fits) else {
             let of = credential.map(|_| account);
             place.refused_sign_in(refused_sign_in(caller, of));
             return Err(refused());
         };
         api.limits.signed_in(caller.address, &email);
+        if is_verified {
+            api.limits.make_known(caller.address, account);
+        }
         // Whoever else signs in from this network under the same key sends another command.
         let command = caller.command_about(account.0.as_bytes());
         let session = SessionId(derived(command, "session"));

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::api::Api;
 use crate::api::http::fields::{Fields, FromFields, secret};
 use crate::api::http::problem::{Problem, ProblemKind};
+use crate::operations::set_password::hash_queue_of;
 
 /// For what is done in person, and says nothing else.
 #[derive(ToSchema)]
@@ -38,8 +39,9 @@ pub async fn step_up(
 ) -> Result<Loaded<Account>, Problem> {
     api.limits.step_up(account)?;
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
-    let credential = live_account(&loaded)?.credential;
-    if !api.app.credentials.verify(account, credential, password).await? {
+    let live = live_account(&loaded)?;
+    let (credential, queue) = (live.credential, hash_queue_of(live));
+    if !api.app.credentials.verify(account, credential, password, queue).await? {
         return Err(Problem::of(ProblemKind::PasswordWrong));
     }
     let verified = AccountCommand::Verified { credential };

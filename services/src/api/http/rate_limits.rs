@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use actix_web::http::header;
-use domain::AccountId;
+use domain::{AccountId, TokenId};
+use infra::credentials::HashQueue;
 
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::quota::{Quota, Slots};
@@ -15,6 +16,7 @@ use crate::api::http::quota::{Quota, Slots};
 pub struct Rates {
     pub address_requests_per_second: u32,
     pub account_requests_per_second: u32,
+    pub operator_requests_per_second: u32,
     pub sign_ins_per_minute: u32,
     pub registrations_per_hour: u32,
     pub mails_per_hour: u32,
@@ -33,6 +35,9 @@ const NETWORKS_OF_A_SITE: u32 = 8;
 /// A network from which somebody signed in is let through for so long, whatever others guess.
 const KNOWN_FOR: Duration = Duration::from_hours(30 * 24);
 
+/// From so many networks in that time one account makes them known, so that nobody makes all of the world's known.
+const NETWORKS_OF_AN_ACCOUNT: u32 = 20;
+
 /// Of the mails to one recipient, one sender may cause this part.
 const SHARES_OF_A_MAILBOX: u32 = 4;
 
@@ -41,10 +46,13 @@ type Now = Box<dyn Fn() -> Duration + Send + Sync>;
 pub struct Limits {
     now: Now,
     address: Limit,
+    /// Of accounts, and of operators with a quota of their own: there are few.
     account: Limit,
+    operator: Quota,
     sign_in: Limit,
     failed_sign_in: Limit,
-    /// Used up by an address and a network from which it was signed in with.
+    /// Used up by an address and a network from which it was signed in with; by a network; and, a part of it, by
+    /// an account for each network.
     known_network: Limit,
     link: Limit,
     registration: Limit,
@@ -72,6 +80,7 @@ impl Limits {
             now,
             address: limit(rates.address_requests_per_second, SECOND, 4),
             account: limit(rates.account_requests_per_second, SECOND, 4),
+            operator: Quota::new(rates.operator_requests_per_second, SECOND, 4),
             sign_in: Limit::new(sign_ins),
             failed_sign_in: Limit::new(sign_ins.times(NETWORKS_OF_AN_ADDRESS)),
             known_network: limit(1, KNOWN_FOR, 1),
@@ -95,6 +104,12 @@ impl Limits {
         self.account.take(account, (self.now)())
     }
 
+    /// By an operator's token.
+    pub fn operator(&self, token: TokenId) -> Result<(), Problem> {
+        let of = ("operator", token);
+        self.account.slots.take(of, self.operator, (self.now)()).map_err(refused)
+    }
+
     /// Passwords are guessed from one network, or for one address from many. It counts as failed until
     /// [`Self::signed_in`].
     pub fn sign_in(&self, from: IpAddr, email: &str) -> Result<(), Problem> {
@@ -116,6 +131,28 @@ impl Limits {
         // It may be known already, and is then known for as long again.
         slots.give_back((network(from), email), *quota);
         let _ = slots.take((network(from), email), *quota, (self.now)());
+    }
+
+    /// The account, whose address is verified, was signed in with from there.
+    pub fn make_known(&self, from: IpAddr, account: AccountId) {
+        let (now, network) = ((self.now)(), ("network", network(from)));
+        let Limit { slots, quota } = &self.known_network;
+        let of_account = Quota::new(NETWORKS_OF_AN_ACCOUNT, KNOWN_FOR, 1);
+        if slots.look(network, *quota, now).is_err() {
+            slots.give_back(network, *quota);
+        } else if slots.take(("account", account), of_account, now).is_err() {
+            return;
+        }
+        let _ = slots.take(network, *quota, now);
+    }
+
+    /// Where a password from there waits for its hash.
+    pub fn hash_queue(&self, from: IpAddr) -> HashQueue {
+        let Limit { slots, quota } = &self.known_network;
+        match slots.look(("network", network(from)), *quota, (self.now)()) {
+            Ok(()) => HashQueue::Strangers,
+            Err(_) => HashQueue::Known,
+        }
     }
 
     /// A step that needs the password again.

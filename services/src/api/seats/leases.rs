@@ -123,9 +123,8 @@ async fn renew(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let (RenewLeaseRequest { fence }, _) = body.read()?;
-    member.readmit(&api).await?;
-    let SeatLeaseRow { expires_at, .. } =
-        member.of_seats().renew(&api.app, lease.id, fence).await?;
+    let (guards, renews) = (member.guards_of_now(&api), (lease.id, fence));
+    let SeatLeaseRow { expires_at, .. } = member.of_seats().renew(&api.app, guards, renews).await?;
     Ok(HttpResponse::Ok().json(SeatLeaseResponse { lease_id: lease.id.0, fence, expires_at }))
 }
 

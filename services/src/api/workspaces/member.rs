@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use domain::workspace::{Role, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError};
 use domain::{AccountId, WorkspaceId};
-use infra::event_store::{Guard, Step};
+use infra::event_store::{Receipt, Request, Step};
 use utoipa::ToSchema;
 
 use crate::api::auth::caller::Caller;
@@ -18,7 +18,7 @@ use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::workspaces::members::{MemberView, role, view};
 use crate::api::{Api, ApiData};
-use crate::operations::owners::remaining_owner;
+use crate::operations::owners::{another_leaves, stays_owned};
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -86,11 +86,12 @@ async fn change(
     let whom = whom.get()?;
     let changes = WorkspaceCommand::ChangeRole { by: member.account, member: whom, role };
     let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, changes))?;
-    let mut request = member.request(&caller, bytes);
-    if role != Role::Owner {
-        request.guards.extend(stays_owned(&api, &member, whom).await?);
-    }
-    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    let request = member.request(&caller, bytes);
+    let receipt = if role == Role::Owner {
+        api.app.executor.execute(&request, &[step]).await?
+    } else {
+        execute(&api, (member.workspace, whom), &request, step).await?
+    };
     // Where it cannot be read, this is what was written; and the member may have left since.
     let (version, view) = match if_read(read(&api, member.workspace, whom)).await {
         Some(read) => read,
@@ -105,16 +106,26 @@ pub(super) async fn read(api: &Api, workspace: WorkspaceId, whom: AccountId) -> 
     Ok((now.version, view(api, workspace, now.live()?, whom).await?))
 }
 
-/// That another owner stays if `whom` is one, and not the last: the workspace itself refuses that.
-async fn stays_owned(api: &Api, member: &Member, whom: AccountId) -> Result<Vec<Guard>, Problem> {
-    let (of, executor) = (member.workspace, &api.app.executor);
-    let loaded = executor.load::<Workspace>(of.into(), of.0).await?;
-    let Some(live) = loaded.state.live() else { return Ok(vec![]) };
-    if live.members.get(&whom) != Some(&Role::Owner) || live.is_sole_owner(whom) {
-        return Ok(vec![]);
-    }
-    let remains = remaining_owner(&api.app, of, live, Some(whom)).await?;
-    Ok(remains.ok_or(WorkspaceError::LastOwner)?.into())
+/// Appends what ends the member's owning, where another owner stays. It is looked at once more where others were
+/// faster: the member has become an owner, or an owner has left.
+async fn execute(
+    api: &Api,
+    (workspace, whom): (WorkspaceId, AccountId),
+    request: &Request,
+    step: Step,
+) -> Result<Receipt, Problem> {
+    let steps = [step];
+    let once = async || {
+        let mut request = request.clone();
+        let stays = stays_owned(&api.app, workspace, whom).await?;
+        request.guards.extend(stays.ok_or(WorkspaceError::LastOwner)?);
+        Ok::<_, Problem>(api.app.executor.execute(&request, &steps).await)
+    };
+    let outcome = match once().await? {
+        Err(error) if another_leaves(&error) => once().await?,
+        outcome => outcome,
+    };
+    Ok(outcome?)
 }
 
 /// Removes a member or a service account, and with it the tokens that act for it; or leaves.
@@ -133,15 +144,14 @@ async fn remove(
 ) -> Result<HttpResponse, Problem> {
     member.in_person()?;
     let whom = whom.get()?;
-    let mut request = if whom == member.account {
+    let request = if whom == member.account {
         member.request_without_right(&caller, vec![])
     } else {
         member.authorise()?;
         member.request(&caller, vec![])
     };
-    request.guards.extend(stays_owned(&api, &member, whom).await?);
     let (by, now) = (member.account, caller.now());
     let removes = WorkspaceCommand::RemoveMember { by, member: whom, now };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, removes))?;
-    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+    Ok(done(&execute(&api, (member.workspace, whom), &request, step).await?))
 }

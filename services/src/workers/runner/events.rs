@@ -23,7 +23,8 @@ pub(super) async fn dispatched(app: &App, task: &Task, begins: bool) -> Result<(
 /// # Errors
 /// `Paused`: the deletion of the workspace is requested.
 pub(super) async fn may_begin(app: &App, task: &Task) -> Result<(), AttemptError> {
-    app.executor.check(&[workspace_guard(task)]).await.map_err(|error| refused(&error))
+    let checked = app.executor.check(&[workspace_guard(task)]).await;
+    checked.map(drop).map_err(|error| refused(&error))
 }
 
 fn workspace_guard(task: &Task) -> Guard {

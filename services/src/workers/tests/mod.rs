@@ -14,6 +14,7 @@ mod keys;
 mod known_erasures;
 mod large_erasures;
 mod late_requests;
+mod leaving;
 mod lost_fences;
 mod mailing;
 mod observing;
@@ -48,7 +49,7 @@ use domain::{AccountId, CommandId, CredentialId, ProofId, SessionId, WorkspaceId
 use infra::api_tokens::ApiTokens;
 use infra::clock::Clock;
 use infra::cluster::leader_lease::LeaderLease;
-use infra::credentials::{Credentials, Password};
+use infra::credentials::{Credentials, HashQueue, Password};
 use infra::event_store::{
     ExecuteError, Executor, ExecutorConfig, Receipt, Request, ReservationChange, Step,
 };
@@ -244,7 +245,7 @@ fn address(email: &str) -> EmailAddress {
 async fn hash(app: &App, account: AccountId) -> CredentialId {
     let credential = CredentialId(app.ids.uuid());
     let password = Password::parse(SecretString::from(PASSWORD)).unwrap();
-    let hash = app.credentials.hash(password).await.unwrap();
+    let hash = app.credentials.hash(password, HashQueue::Known).await.unwrap();
     app.credentials.insert(account, credential, &hash).await.unwrap();
     credential
 }

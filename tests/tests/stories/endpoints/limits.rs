@@ -18,11 +18,12 @@ const TURNS: u8 = 20;
 const ORIGIN: &str = "https://app.example";
 
 /// What is limited, and by which setting.
-const CASES: [(&str, &str); 16] = [
+const CASES: [(&str, &str); 17] = [
     ("requests of a network", "address_requests_per_second"),
     ("preflights of a network", "address_requests_per_second"),
     ("requests of a session", "account_requests_per_second"),
     ("requests of a token", "account_requests_per_second"),
+    ("requests of an operator", "operator_requests_per_second"),
     ("sign-ins of a network", "sign_ins_per_minute"),
     ("sign-ins to an address", "sign_ins_per_minute"),
     ("passwords of a session", "sign_ins_per_minute"),
@@ -37,12 +38,13 @@ const CASES: [(&str, &str); 16] = [
     ("credentials of a server", "checks_per_minute"),
 ];
 
-/// Somebody with a workspace, a token and a server, and with a network of their own.
+/// Somebody with a workspace, a token and a server, an operator's token, and with a network of their own.
 struct Caller {
     number: u8,
     password: String,
     session: Client,
     token: Client,
+    operator: Client,
     workspace: String,
     server: String,
 }
@@ -57,7 +59,8 @@ impl Caller {
         let created = session.post_once(&format!("{workspace}/servers"), place).await.expect(201);
         let server = created.header("location").unwrap().to_owned();
         let token = client.bearing(&secret);
-        Self { number, password: person.password, session, token, workspace, server }
+        let operator = client.bearing(&installation.operator_with("audit").await);
+        Self { number, password: person.password, session, token, operator, workspace, server }
     }
 
     /// At this node, from the network of this caller or from one of this turn's own.
@@ -82,6 +85,8 @@ impl Caller {
             }
             "requests of a session" => moving.get("/v1/me/sessions").await,
             "requests of a token" => from(&self.token, &other).get(&self.workspace).await,
+            // Also where the scope does not reach so far.
+            "requests of an operator" => from(&self.operator, &other).get("/v1/admin/tokens").await,
             "sign-ins of a network" => anybody.post("/v1/sessions", sign_in(&unknown)).await,
             "sign-ins to an address" => elsewhere.post("/v1/sessions", sign_in(&known)).await,
             "passwords of a session" => {
@@ -256,8 +261,11 @@ fn every_place_that_asks_a_limit_has_a_case() {
     let known = [
         ("account", 3),
         ("account_search", 1),
+        ("hash_queue", 1),
         ("link", 1),
         ("mail", 4),
+        ("make_known", 1),
+        ("operator", 1),
         ("registration", 1),
         ("request", 2),
         ("server_check", 2),

@@ -9,6 +9,7 @@ use super::*;
 const RATES: Rates = Rates {
     address_requests_per_second: 1,
     account_requests_per_second: 1,
+    operator_requests_per_second: 1,
     sign_ins_per_minute: 2,
     registrations_per_hour: 1,
     mails_per_hour: 1,
@@ -38,14 +39,19 @@ fn account(of: u8) -> AccountId {
     AccountId(uuid::Uuid::from_u128(of.into()))
 }
 
+fn token(of: u8) -> TokenId {
+    TokenId(uuid::Uuid::from_u128(of.into()))
+}
+
 /// What is limited, how many are let through at once, and a request of a caller. Of the two that
 /// look at two things, the other one is new in each turn.
 type Case = (&'static str, u8, fn(&Limits, u8, u8) -> Result<(), Problem>);
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 13] = [
     ("requests of an address", 4, |limits, caller, _| limits.request(ip(caller))),
     ("requests of an account", 4, |limits, caller, _| limits.account(account(caller))),
     ("requests of a token", 4, |limits, caller, _| limits.account(("token", caller))),
+    ("requests of an operator", 4, |limits, caller, _| limits.operator(token(caller))),
     ("sign-ins of a network", 2, |limits, caller, turn| {
         limits.sign_in(ip(caller), &format!("{turn}@home.example"))
     }),
@@ -137,6 +143,46 @@ fn a_network_is_known_for_30_days_after_the_last_sign_in() {
     assert_eq!(others.count(), 20);
 
     assert!(limits.sign_in(ip(1), "ada@home.example").is_ok(), "on day 58");
+}
+
+#[test]
+fn who_has_signed_in_from_a_network_waits_for_no_stranger_there_for_30_days() {
+    let clock = Time::default();
+    let limits = clock.limits();
+    assert_eq!(limits.hash_queue(ip(1)), HashQueue::Strangers);
+
+    limits.make_known(ip(1), account(1));
+
+    assert_eq!(limits.hash_queue(ip(1)), HashQueue::Known);
+    assert_eq!(limits.hash_queue(ip(2)), HashQueue::Strangers, "whatever address is tried there");
+    clock.advance(Duration::from_hours(29 * 24));
+    limits.make_known(ip(1), account(1));
+    clock.advance(Duration::from_hours(29 * 24));
+    assert_eq!(limits.hash_queue(ip(1)), HashQueue::Known, "on day 58");
+    clock.advance(Duration::from_hours(2 * 24));
+    assert_eq!(limits.hash_queue(ip(1)), HashQueue::Strangers);
+}
+
+#[test]
+fn one_account_makes_20_networks_known_in_30_days() {
+    let clock = Time::default();
+    let limits = clock.limits();
+    let known = |networks: std::ops::Range<u8>| {
+        networks.filter(|of| limits.hash_queue(ip(*of)) == HashQueue::Known).count()
+    };
+    for of in (0..100).chain(0..100) {
+        limits.make_known(ip(of), account(1));
+    }
+    assert_eq!(known(0..100), 20);
+
+    limits.make_known(ip(99), account(2));
+
+    assert_eq!(limits.hash_queue(ip(99)), HashQueue::Known, "another account");
+    clock.advance(Duration::from_hours(30 * 24));
+    for of in 100..110 {
+        limits.make_known(ip(of), account(1));
+    }
+    assert_eq!((known(0..100), known(100..110)), (0, 10));
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod tokens;
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand};
 use domain::{AccountId, CommandId, CredentialId};
-use infra::credentials::Password;
+use infra::credentials::{HashQueue, Password};
 use secrecy::SecretString;
 
 use super::*;
@@ -39,7 +39,7 @@ async fn write<'a>(
     (request, text): (&'a Request, &str),
 ) -> Written<'a, NewHash> {
     let new = look_up(app, request).await;
-    NewHash::write(app, new, account, password(text)).await.unwrap()
+    NewHash::write(app, new, account, (password(text), HashQueue::Known)).await.unwrap()
 }
 
 /// A step that names the credential.
@@ -73,7 +73,7 @@ async fn signs_in(app: &App, account: AccountId, text: &str) -> bool {
     let loaded = app.executor.load::<Account>(account.into(), account.0).await.unwrap();
     let Account::Live(live) = &*loaded.state else { panic!("not live") };
     let text = SecretString::from(text);
-    app.credentials.verify(account, live.credential, &text).await.unwrap()
+    app.credentials.verify(account, live.credential, &text, HashQueue::Known).await.unwrap()
 }
 
 async fn hashes(app: &App) -> i64 {
