@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::time::Instant;
+
 use uuid::Uuid;
 
 use crate::postgres::{PgError, Pool};
@@ -131,8 +133,8 @@ impl Reservations {
         read_progress(query_opt(&self.0, PROGRESS, &[&old, &new]).await?)
     }
 
-    /// Commits a batch of the move from `old` to `new`, with the progress. `false`: another node has moved
-    /// on since the progress was read.
+    /// Commits a batch of the move from `old` to `new`, with the progress, and waits for as long as that took: appends wait
+    /// for the batch. `false`: another node has moved on since the progress was read.
     pub async fn move_batch(&self, old: &str, new: &str, batch: &Batch) -> Result<bool, PgError> {
         let Batch { after, through, is_last, rows } = batch;
         let olds: Vec<&[u8]> = rows.iter().map(|row| row.old.as_slice()).collect();
@@ -141,7 +143,9 @@ impl Reservations {
         let owners: Vec<Uuid> = rows.iter().map(|row| row.owner).collect();
         let values: Values<'_> =
             &[&old, &new, after, through, is_last, &olds, &kinds, &indexes, &owners];
+        let since = Instant::now();
         let moved = query_opt(&self.0, MOVE, values).await?;
+        tokio::time::sleep(since.elapsed()).await;
         moved.map_or(Ok(false), |row| Ok(row.try_get(0)?))
     }
 
@@ -156,11 +160,13 @@ impl Reservations {
         execute(&self.0, DELETE_UNREADABLE, &[&index, &owner]).await.map(drop)
     }
 
-    /// Deletes every reservation of a kind, a batch at a time. Appends go on between the batches.
+    /// Deletes every reservation of a kind, a batch at a time. Between the batches appends have as long as a batch takes.
     pub async fn delete_kind(&self, kind: &str) -> Result<(), PgError> {
         let mut after = Some(Vec::new());
         while let Some(last) = after {
+            let since = Instant::now();
             after = self.delete_after(kind, &last, DELETED_AT_ONCE).await?;
+            tokio::time::sleep(since.elapsed()).await;
         }
         Ok(())
     }

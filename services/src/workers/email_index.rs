@@ -20,7 +20,7 @@ use crate::wiring::App;
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// Appends wait while so many reservations are written: some milliseconds.
-pub(super) const BATCH: i64 = 200;
+pub(super) const BATCH: i64 = 100;
 /// Of a start, which nobody can use meanwhile.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 /// So many accounts are opened at once: the pool of connections is shared with the requests.
@@ -32,7 +32,7 @@ pub(super) const ROTATION: IndexRotation = IndexRotation {
     unreadable_wait: TimeDelta::days(6),
     // The longest time that a command may take.
     command_max: Duration::from_secs(30),
-    batches_max: 10,
+    batches_max: 20,
 };
 
 pub(super) fn start_timers(timers: &mut Timers) {

@@ -32,8 +32,8 @@ use super::shards::erase_in_first_shard;
 const LIMITS: RunLimits = RunLimits { per_server: 4, per_workspace: 20, per_node: 50 };
 /// As the worker does.
 const CLAIMED_AT_ONCE: u32 = 8;
-const MOVED_AT_ONCE: i64 = 200;
-const BATCHES: i64 = 10;
+const MOVED_AT_ONCE: i64 = 100;
+const BATCHES: i64 = 20;
 const APPENDING: usize = 8;
 
 /// In milliseconds.
