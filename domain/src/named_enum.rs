@@ -45,7 +45,8 @@ mod tests {
     use serde::Serialize;
 
     use crate::operator::Scope;
-    use crate::run::RunState;
+    use crate::privacy::LeftCause;
+    use crate::run::{LossCause, RunState, Settled};
     use crate::seat::LimitCause;
     use crate::workspace::Role;
 
@@ -59,6 +60,9 @@ mod tests {
     fn a_name_is_the_same_in_an_event_and_in_the_api() {
         same(Role::ALL, Role::as_str);
         same(RunState::ALL, RunState::as_str);
+        same(LossCause::ALL, LossCause::as_str);
+        same(Settled::ALL, Settled::as_str);
+        same(LeftCause::ALL, LeftCause::as_str);
         same(LimitCause::ALL, LimitCause::as_str);
         same(Scope::ALL, Scope::as_str);
     }

@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::DeploymentId;
 use crate::account::LoginRefusal;
 use crate::operator::Scope;
-use crate::privacy::{Personal, Purpose};
-use crate::run::{Ending, Failure, StartFailure, Work};
+use crate::privacy::{LeftCause, Personal, Purpose};
+use crate::run::{Ending, Failure, LossCause, Settled, StartCause, Work};
 use crate::seat::{LimitCause, ReleaseReason};
 use crate::server::{ConnectFailure, KeyAlgorithm};
 use crate::session::{CloseReason, SessionKind};
@@ -111,15 +111,22 @@ fn every_variant_of_servers_and_runs_is_kept_as_it_ever_was() {
         Authentication = "authentication";
         Command = "command";
     };
-    check! { StartFailure:
+    check! { StartCause:
         NotReady = "not_ready";
-        InputsDeleted = "forgotten";
+        InputsDeleted = "inputs_deleted";
+        NoProc = "no_proc";
+        NoSetsid = "no_setsid";
+        HomeUnwritable = "home_unwritable";
+        HomeFull = "home_full";
+        ShellRefused = "shell_refused";
+        VariableName = "variable_name";
+        CommandTooLong = "command_too_long";
         Connect(ConnectFailure::Tcp) = "tcp";
     };
     check! { Failure:
         Exit { code: 3 } = { "kind": "exit", "code": 3 };
         Signal { number: 9 } = { "kind": "signal", "number": 9 };
-        NotStarted { cause: StartFailure::NotReady } =
+        NotStarted { cause: StartCause::NotReady } =
             { "kind": "not_started", "obstacle": "not_ready" };
     };
     check! { Work:
@@ -139,8 +146,28 @@ fn every_variant_of_servers_and_runs_is_kept_as_it_ever_was() {
         Succeeded = { "kind": "succeeded" };
         Failed { failure: Failure::Exit { code: 3 } } =
             { "kind": "failed", "failure": { "kind": "exit", "code": 3 } };
-        TimedOut = { "kind": "timed_out" };
-        Cancelled { forced: true } = { "kind": "cancelled", "forced": true };
-        Lost = { "kind": "lost" };
+        TimedOut { proven: false } = { "kind": "timed_out", "proven": false };
+        Cancelled { forced: true, proven: true } =
+            { "kind": "cancelled", "forced": true, "proven": true };
+        Lost { why: LossCause::Unreachable } = { "kind": "lost", "why": "unreachable" };
+    };
+}
+
+#[test]
+fn every_variant_of_what_may_be_left_of_a_run_is_kept_as_it_ever_was() {
+    check! { LossCause:
+        Unreachable = "unreachable";
+        Rebooted = "rebooted";
+        Vanished = "vanished";
+        Missing = "missing";
+        Unknown = "unknown";
+    };
+    check!(Settled: ProvenGone = "proven_gone"; GivenUp = "given_up";);
+    check! { LeftCause:
+        NoTool = "no_tool";
+        Hidden = "hidden";
+        Denied = "denied";
+        Orphans = "orphans";
+        Alive = "alive";
     };
 }

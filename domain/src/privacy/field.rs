@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::value::{
-    CommandLine, DeploymentSteps, EmailAddress, HostName, IpAddress, Label, LoginName, PersonName,
-    RunEnvironment, SecretText, UserAgent, Username,
+    ClearVariables, CommandLine, DeploymentSteps, EmailAddress, HostName, IpAddress, Label,
+    Leftovers, LoginName, PersonName, RunEnvironment, SecretText, UserAgent, Username,
+    VariableNames,
 };
 
 /// How long a kind of personal data may be kept, and under which keys it is sealed.
@@ -209,6 +210,12 @@ fields! {
     RunSecrets RUN_SECRETS: RunEnvironment = 16 "run.secrets",
         Tenant, [ProductOperation], Contract, [Database];
     ServiceAccountName SERVICE_ACCOUNT_NAME: Label = 18 "service_account.name",
+        Tenant, [ProductOperation], Contract, [Database];
+    RunLeft RUN_LEFT: Leftovers = 19 "run.left",
+        Tenant, [ProductOperation], Contract, [Database];
+    RunSecretNames RUN_SECRET_NAMES: VariableNames = 20 "run.secret_names",
+        Tenant, [ProductOperation], Contract, [Database];
+    RunEnvironmentText RUN_ENVIRONMENT: ClearVariables = 21 "run.environment",
         Tenant, [ProductOperation], Contract, [Database];
     /// In blobs outside the log only.
     RunLog RUN_LOG: Vec<u8> = 17 "run.log",

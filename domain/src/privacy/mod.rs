@@ -10,14 +10,15 @@ pub use column::{put_together, sealed_bytes, take_apart};
 pub use field::{
     AccountEmail, AccountName, AccountUsername, ApiTokenName, Bucket, Class, Declaration,
     DeploymentConfig, DeploymentName, FIELDS, Field, Ground, InvitationEmail, LoginIp,
-    LoginUserAgent, Processor, Purpose, RunCommand, RunLog, RunSecrets, ServerHost, ServerName,
-    ServerPrivateKey, ServerUser, ServiceAccountName, WorkspaceName,
+    LoginUserAgent, Processor, Purpose, RunCommand, RunEnvironmentText, RunLeft, RunLog,
+    RunSecretNames, RunSecrets, ServerHost, ServerName, ServerPrivateKey, ServerUser,
+    ServiceAccountName, WorkspaceName,
 };
 pub use personal::{AnyPersonal, Personal, Sealed};
 pub use value::{
-    CommandLine, DeploymentStep, DeploymentSteps, EmailAddress, HostName, Invalid, IpAddress,
-    Label, LoginName, PersonName, RunEnvironment, SecretText, TypedAddress, UserAgent, Username,
-    composed,
+    ClearVariables, CommandLine, DeploymentStep, DeploymentSteps, EmailAddress, HostName, Invalid,
+    IpAddress, Label, LeftCause, Leftovers, LoginName, PersonName, RunEnvironment, SecretText,
+    TypedAddress, UserAgent, Username, VariableNames, composed,
 };
 
 #[cfg(test)]

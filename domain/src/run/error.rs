@@ -44,4 +44,8 @@ pub enum RunError {
         "the deployment may still be running: name the server, and the lost attempt is ended first"
     )]
     DeploymentLost,
+    #[error("no process of that attempt may be left: nothing is to be proven or given up")]
+    NothingLeft,
+    #[error("this run was requested with secrets, which are deleted by now: send them again")]
+    SecretsNeeded,
 }

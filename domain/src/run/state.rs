@@ -17,12 +17,14 @@ crate::named_enum! {
         Cancelling = "cancelling",
         /// Succeeded on every server.
         Succeeded = "succeeded",
-        /// Failed on at least one server, and lost on none.
+        /// Failed on at least one server, and neither unproven nor lost on any.
         Failed = "failed",
         /// Cancelled on at least one server, and nothing worse on the others.
         Cancelled = "cancelled",
-        /// Timed out on at least one server, and neither failed nor lost on any.
+        /// Timed out on at least one server, and nothing worse on the others.
         TimedOut = "timed_out",
+        /// Cancelled or timed out on at least one server where processes may be left, and lost on none.
+        Unproven = "unproven",
         /// Lost on at least one server: how the command ended there is not known.
         Lost = "lost",
     }
@@ -31,18 +33,20 @@ crate::named_enum! {
 impl RunState {
     /// Ended is a run whose every server has ended; the least certain of its ends is the run's.
     pub fn of<'a>(targets: impl Iterator<Item = &'a Target> + Clone) -> Self {
-        let ended = |with: fn(Ending) -> bool| {
-            let mut ends = targets.clone();
-            ends.any(|target| matches!(target.stage, Stage::Ended(ending) if with(ending)))
+        let any = |with: fn(&Target) -> bool| {
+            let mut all = targets.clone();
+            all.any(with)
         };
         if targets.clone().all(Target::is_ended) {
-            return if ended(|ending| ending == Ending::Lost) {
+            return if any(|target| matches!(target.ending(), Some(Ending::Lost { .. }))) {
                 Self::Lost
-            } else if ended(|ending| matches!(ending, Ending::Failed { .. })) {
+            } else if any(Target::is_unproven) {
+                Self::Unproven
+            } else if any(|target| matches!(target.ending(), Some(Ending::Failed { .. }))) {
                 Self::Failed
-            } else if ended(|ending| ending == Ending::TimedOut) {
+            } else if any(|target| matches!(target.ending(), Some(Ending::TimedOut { .. }))) {
                 Self::TimedOut
-            } else if ended(|ending| matches!(ending, Ending::Cancelled { .. })) {
+            } else if any(|target| matches!(target.ending(), Some(Ending::Cancelled { .. }))) {
                 Self::Cancelled
             } else {
                 Self::Succeeded

@@ -1,14 +1,18 @@
 //! One server of a run: a state machine for each attempt.
 //!
 //! An attempt ends once. `Lost` is the one end that the truth may replace, and only while it is the
-//! last attempt: a probe may find the command running (it is then reattached) or how it ended.
+//! last attempt: a probe may find the command running (it is then reattached) or how it ended. What may be
+//! left of an attempt after its end is settled once: it is proven to be gone, or given up.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Ending, Failure, LogSeal, RunError, TaskLease};
+use crate::privacy::{Personal, RunLeft};
 
 /// The last attempt on one server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Target {
     /// From 1; each retry is one more.
     pub attempt: u32,
@@ -16,10 +20,16 @@ pub struct Target {
     pub fence: u64,
     /// How far it has come.
     pub stage: Stage,
-    /// Its cancellation was requested before it ended.
+    /// Its cancellation is requested: before it ended, or since then of what may be left.
     pub cancelling: bool,
     /// Once it is sealed.
     pub log: Option<LogSeal>,
+    /// Sealed for the workspace: what may be left of an attempt whose end is not proven.
+    pub left: Option<Personal<RunLeft>>,
+    /// What became of that.
+    pub settled: Option<Settled>,
+    /// The attempts before this one of which processes may be left. It starts only once there are none.
+    pub earlier: BTreeSet<u32>,
 }
 
 /// How far an attempt has come.
@@ -36,10 +46,38 @@ pub enum Stage {
     Ended(Ending),
 }
 
+crate::named_enum! {
+    /// What became of what might have been left of an attempt.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Settled {
+        /// Nothing is left.
+        ProvenGone = "proven_gone",
+        /// Nobody looks for it any more.
+        GivenUp = "given_up",
+    }
+}
+
 impl Target {
-    /// An attempt that no node has taken.
+    /// An attempt that no node has taken, and before which there is nothing.
     pub const fn new(attempt: u32) -> Self {
-        Self { attempt, fence: 0, stage: Stage::Queued, cancelling: false, log: None }
+        Self {
+            attempt,
+            fence: 0,
+            stage: Stage::Queued,
+            cancelling: false,
+            log: None,
+            left: None,
+            settled: None,
+            earlier: BTreeSet::new(),
+        }
+    }
+
+    /// The attempt after this one.
+    pub(super) fn next(&self) -> Self {
+        let own = self.may_run().then_some(self.attempt);
+        let earlier = self.earlier.iter().copied().chain(own).collect();
+        Self { earlier, ..Self::new(self.attempt + 1) }
     }
 
     /// Whether the attempt has ended, known or lost.
@@ -47,18 +85,67 @@ impl Target {
         matches!(self.stage, Stage::Ended(_))
     }
 
+    /// How the attempt ended, once it has.
+    pub const fn ending(&self) -> Option<Ending> {
+        match self.stage {
+            Stage::Ended(ending) => Some(ending),
+            Stage::Queued | Stage::Dispatched | Stage::Started => None,
+        }
+    }
+
+    /// Whether processes of the attempt may be left although it has ended, and somebody looks for them.
+    pub const fn may_run(&self) -> bool {
+        self.settled.is_none() && !self.is_known_to_be_over()
+    }
+
+    const fn is_known_to_be_over(&self) -> bool {
+        match self.stage {
+            Stage::Ended(Ending::Lost { why }) => !why.may_run(),
+            Stage::Ended(Ending::Cancelled { proven, .. } | Ending::TimedOut { proven }) => proven,
+            Stage::Queued
+            | Stage::Dispatched
+            | Stage::Started
+            | Stage::Ended(Ending::Succeeded | Ending::Failed { .. }) => true,
+        }
+    }
+
+    /// Whether processes of this attempt or of an earlier one may be left, and somebody looks for them.
+    pub fn may_be_left(&self) -> bool {
+        self.may_run() || !self.earlier.is_empty()
+    }
+
+    /// Whether it was cancelled, or timed out, and processes may be left.
+    pub fn is_unproven(&self) -> bool {
+        match self.stage {
+            Stage::Ended(
+                Ending::Cancelled { proven: false, .. } | Ending::TimedOut { proven: false },
+            ) => self.settled != Some(Settled::ProvenGone),
+            Stage::Ended(Ending::Cancelled { proven: true, .. }) => !self.earlier.is_empty(),
+            Stage::Queued
+            | Stage::Dispatched
+            | Stage::Started
+            | Stage::Ended(
+                Ending::Succeeded
+                | Ending::Failed { .. }
+                | Ending::TimedOut { proven: true }
+                | Ending::Lost { .. },
+            ) => false,
+        }
+    }
+
     /// As the API writes it.
-    pub const fn as_str(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self.stage {
             Stage::Queued | Stage::Dispatched | Stage::Started if self.cancelling => "cancelling",
             Stage::Queued => "queued",
             Stage::Dispatched => "dispatched",
             Stage::Started => "running",
+            Stage::Ended(_) if self.is_unproven() => "unproven",
             Stage::Ended(Ending::Succeeded) => "succeeded",
             Stage::Ended(Ending::Failed { .. }) => "failed",
-            Stage::Ended(Ending::TimedOut) => "timed_out",
+            Stage::Ended(Ending::TimedOut { .. }) => "timed_out",
             Stage::Ended(Ending::Cancelled { .. }) => "cancelled",
-            Stage::Ended(Ending::Lost) => "lost",
+            Stage::Ended(Ending::Lost { .. }) => "lost",
         }
     }
 
@@ -92,9 +179,9 @@ impl Target {
     pub(super) fn reattach(&self, lease: TaskLease) -> Result<(), RunError> {
         match self.stage {
             Stage::Queued | Stage::Dispatched => Err(RunError::TooEarly),
-            Stage::Started | Stage::Ended(Ending::Lost) if lease.fence > self.fence => Ok(()),
-            Stage::Started | Stage::Ended(Ending::Lost) => Err(RunError::Fenced),
-            Stage::Ended(_) => Err(RunError::Ended),
+            Stage::Ended(_) if !self.is_lost() => Err(RunError::Ended),
+            Stage::Started | Stage::Ended(_) if lease.fence > self.fence => Ok(()),
+            Stage::Started | Stage::Ended(_) => Err(RunError::Fenced),
         }
     }
 
@@ -107,16 +194,38 @@ impl Target {
                 Stage::Dispatched,
                 Ending::Failed { failure: Failure::NotStarted { .. } }
                 | Ending::Cancelled { .. }
-                | Ending::Lost,
+                | Ending::Lost { .. },
             ) => Ok(()),
             (Stage::Queued | Stage::Dispatched, _) => Err(RunError::TooEarly),
+            (Stage::Ended(_), _) if !self.is_lost() => Err(RunError::Ended),
             (
-                Stage::Started | Stage::Ended(Ending::Lost),
+                Stage::Started | Stage::Ended(_),
                 Ending::Failed { failure: Failure::NotStarted { .. } },
             ) => Err(RunError::Started),
-            (Stage::Ended(Ending::Lost), Ending::Lost) => Err(RunError::Ended),
-            (Stage::Started | Stage::Ended(Ending::Lost), _) => Ok(()),
-            (Stage::Ended(_), _) => Err(RunError::Ended),
+            (Stage::Ended(_), Ending::Lost { .. }) => Err(RunError::Ended),
+            (Stage::Started | Stage::Ended(_), _) => Ok(()),
+        }
+    }
+
+    /// Whether the truth may still be found.
+    const fn is_lost(&self) -> bool {
+        self.settled.is_none() && matches!(self.stage, Stage::Ended(Ending::Lost { .. }))
+    }
+
+    pub(super) const fn prove_gone(&self) -> Result<(), RunError> {
+        if !self.is_ended() {
+            return Err(RunError::NotEnded);
+        }
+        if self.may_run() { Ok(()) } else { Err(RunError::NothingLeft) }
+    }
+
+    pub(super) fn settle(&mut self, attempt: u32, as_what: Settled) {
+        self.earlier.remove(&attempt);
+        if attempt == self.attempt {
+            self.settled = Some(as_what);
+            if as_what == Settled::ProvenGone {
+                self.left = None;
+            }
         }
     }
 

@@ -1,10 +1,13 @@
+mod inputs;
+mod left;
+
 use cqrs_es::Aggregate;
 use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::{
-    Digest, Ending, Failure, LogSeal, NotADigest, Run, RunCommand, RunError, RunEvent, RunState,
-    Stage, StartFailure, StreamSeal, Target, TaskLease, Work,
+    Digest, Ending, Failure, LogSeal, LossCause, NotADigest, Run, RunCommand, RunError, RunEvent,
+    RunState, Stage, StartCause, StreamSeal, Target, TaskLease, Work,
 };
 use crate::privacy::{self, CommandLine, Personal};
 use crate::server::ConnectFailure;
@@ -17,8 +20,10 @@ const ONE: ServerId = ServerId(Uuid::from_u128(11));
 const TWO: ServerId = ServerId(Uuid::from_u128(12));
 const EXIT: Ending = Ending::Failed { failure: Failure::Exit { code: 3 } };
 const UNREACHED: Ending = Ending::Failed {
-    failure: Failure::NotStarted { cause: StartFailure::Connect(ConnectFailure::Tcp) },
+    failure: Failure::NotStarted { cause: StartCause::Connect(ConnectFailure::Tcp) },
 };
+const LOST: Ending = Ending::Lost { why: LossCause::Unreachable };
+const TIMED_OUT: Ending = Ending::TimedOut { proven: true };
 
 fn command() -> Work {
     let line = CommandLine::parse("make").unwrap();
@@ -31,7 +36,14 @@ fn deployment() -> Work {
 }
 
 fn request(work: Work, servers: &[ServerId], timeout_seconds: u32) -> RunCommand {
-    RunCommand::Request { work, servers: servers.to_vec(), timeout_seconds, secrets: None }
+    RunCommand::Request {
+        work,
+        servers: servers.to_vec(),
+        timeout_seconds,
+        secrets: None,
+        secret_names: None,
+        environment: None,
+    }
 }
 
 fn requested(work: Work, servers: &[ServerId]) -> RunEvent {
@@ -51,7 +63,16 @@ fn started(fence: u64) -> RunEvent {
 }
 
 fn ended(ending: Ending) -> RunEvent {
-    super::ended(lease(1, 1), ending)
+    super::requested::ended(lease(1, 1), ending, None)
+}
+
+fn end(lease: TaskLease, ending: Ending) -> RunCommand {
+    RunCommand::End { lease, ending, left: None }
+}
+
+/// Cancelled before any node took it.
+fn cancelled_in_queue(server: ServerId, attempt: u32) -> RunEvent {
+    RunEvent::Cancelled { server, attempt, fence: 0, forced: false, proven: true, left: None }
 }
 
 fn log() -> LogSeal {
@@ -100,13 +121,13 @@ fn a_run_is_requested_once_on_some_servers_for_some_time() {
 
 #[test]
 fn a_worker_takes_a_task_starts_it_and_tells_its_end() {
-    let (first, end) = (lease(1, 1), Ending::Succeeded);
+    let (first, ending) = (lease(1, 1), Ending::Succeeded);
     emits(given(&[]), RunCommand::Dispatch { lease: first }, vec![dispatched(1)]);
     emits(given(&[dispatched(1)]), RunCommand::Start { lease: first }, vec![started(1)]);
     let running = || given(&[dispatched(1), started(1)]);
-    emits(running(), RunCommand::End { lease: first, ending: end }, vec![ended(end)]);
+    emits(running(), end(first, ending), vec![ended(ending)]);
     let sealed = RunEvent::LogSealed { server: ONE, attempt: 1, log: log() };
-    let over = || given(&[dispatched(1), started(1), ended(end)]);
+    let over = || given(&[dispatched(1), started(1), ended(ending)]);
     emits(over(), RunCommand::SealLog { lease: first, log: log() }, vec![sealed.clone()]);
     let whole = [over(), vec![sealed]].concat();
     refuses(whole, RunCommand::SealLog { lease: first, log: log() }, RunError::Sealed);
@@ -118,13 +139,13 @@ fn what_has_not_come_so_far_is_not_told() {
     let first = lease(1, 1);
     refuses(given(&[]), RunCommand::Start { lease: first }, RunError::TooEarly);
     refuses(given(&[]), RunCommand::Reattach { lease: first }, RunError::TooEarly);
-    refuses(given(&[]), RunCommand::End { lease: first, ending: Ending::Lost }, RunError::TooEarly);
+    refuses(given(&[]), end(first, LOST), RunError::TooEarly);
     let taken = || given(&[dispatched(1)]);
     refuses(taken(), RunCommand::Reattach { lease: lease(1, 2) }, RunError::TooEarly);
-    refuses(taken(), RunCommand::End { lease: first, ending: EXIT }, RunError::TooEarly);
-    emits(taken(), RunCommand::End { lease: first, ending: UNREACHED }, vec![ended(UNREACHED)]);
+    refuses(taken(), end(first, EXIT), RunError::TooEarly);
+    emits(taken(), end(first, UNREACHED), vec![ended(UNREACHED)]);
     let running = || given(&[dispatched(1), started(1)]);
-    refuses(running(), RunCommand::End { lease: first, ending: UNREACHED }, RunError::Started);
+    refuses(running(), end(first, UNREACHED), RunError::Started);
     refuses(running(), RunCommand::Start { lease: first }, RunError::Started);
     refuses(running(), RunCommand::Dispatch { lease: lease(1, 2) }, RunError::Started);
 }
@@ -139,7 +160,7 @@ fn an_older_fence_and_another_attempt_are_refused() {
     let elsewhere = TaskLease { server: TWO, attempt: 1, fence: 1 };
     refuses(taken_over(), RunCommand::Start { lease: elsewhere }, RunError::OtherServer);
     let running = || given(&[dispatched(2), started(2)]);
-    let late = RunCommand::End { lease: lease(1, 1), ending: Ending::Succeeded };
+    let late = end(lease(1, 1), Ending::Succeeded);
     refuses(running(), late, RunError::Fenced);
     refuses(running(), RunCommand::Reattach { lease: lease(1, 2) }, RunError::Fenced);
     let reattached = RunEvent::Reattached { server: ONE, attempt: 1, fence: 3 };
@@ -148,9 +169,9 @@ fn an_older_fence_and_another_attempt_are_refused() {
 
 #[test]
 fn an_attempt_ends_once() {
-    for ending in [Ending::Succeeded, EXIT, Ending::TimedOut] {
+    for ending in [Ending::Succeeded, EXIT, TIMED_OUT] {
         let over = || given(&[dispatched(1), started(1), ended(ending)]);
-        let again = RunCommand::End { lease: lease(1, 2), ending: Ending::Succeeded };
+        let again = end(lease(1, 2), Ending::Succeeded);
         refuses(over(), again, RunError::Ended);
         refuses(over(), RunCommand::Dispatch { lease: lease(1, 2) }, RunError::Ended);
         refuses(over(), RunCommand::Start { lease: lease(1, 2) }, RunError::Ended);
@@ -160,17 +181,17 @@ fn an_attempt_ends_once() {
 
 #[test]
 fn the_truth_may_follow_lost_while_it_is_the_last_attempt() {
-    let lost = || given(&[dispatched(1), started(1), ended(Ending::Lost)]);
+    let lost = || given(&[dispatched(1), started(1), ended(LOST)]);
     let again = lease(1, 2);
     let reattached = RunEvent::Reattached { server: ONE, attempt: 1, fence: 2 };
     emits(lost(), RunCommand::Reattach { lease: again }, vec![reattached]);
     let truth =
         RunEvent::Failed { server: ONE, attempt: 1, fence: 2, failure: Failure::Exit { code: 3 } };
-    emits(lost(), RunCommand::End { lease: again, ending: EXIT }, vec![truth]);
-    refuses(lost(), RunCommand::End { lease: again, ending: Ending::Lost }, RunError::Ended);
+    emits(lost(), end(again, EXIT), vec![truth]);
+    refuses(lost(), end(again, LOST), RunError::Ended);
     let retried = RunEvent::Retried { servers: vec![ONE], secrets: None };
     let newer = [lost(), vec![retried]].concat();
-    refuses(newer.clone(), RunCommand::End { lease: again, ending: EXIT }, RunError::OtherAttempt);
+    refuses(newer.clone(), end(again, EXIT), RunError::OtherAttempt);
     let taken = RunEvent::Dispatched { server: ONE, attempt: 2, fence: 3 };
     emits(newer, RunCommand::Dispatch { lease: lease(2, 3) }, vec![taken]);
 }
@@ -178,27 +199,19 @@ fn the_truth_may_follow_lost_while_it_is_the_last_attempt() {
 #[test]
 fn a_cancel_ends_what_is_queued_and_asks_the_worker_of_what_runs() {
     let both = vec![requested(command(), &[ONE, TWO]), dispatched(1), started(1)];
-    let queued = RunEvent::Cancelled { server: TWO, attempt: 1, fence: 0, forced: false };
+    let queued = cancelled_in_queue(TWO, 1);
     let requested = RunEvent::CancelRequested { by: ADA };
     let cancel = || RunCommand::RequestCancel { by: ADA };
     emits(both.clone(), cancel(), vec![requested.clone(), queued.clone()]);
     let cancelling = [both, vec![requested, queued]].concat();
     emits(cancelling.clone(), cancel(), vec![]);
-    let proven = Ending::Cancelled { forced: true };
+    let proven = Ending::Cancelled { forced: true, proven: true };
     let cancelled = vec![ended(proven)];
-    emits(
-        cancelling.clone(),
-        RunCommand::End { lease: lease(1, 1), ending: proven },
-        cancelled.clone(),
-    );
+    emits(cancelling.clone(), end(lease(1, 1), proven), cancelled.clone());
     let over = [cancelling, cancelled].concat();
     refuses(over, cancel(), RunError::RunEnded);
     let running = given(&[dispatched(1), started(1)]);
-    refuses(
-        running,
-        RunCommand::End { lease: lease(1, 1), ending: proven },
-        RunError::NotCancelled,
-    );
+    refuses(running, end(lease(1, 1), proven), RunError::NotCancelled);
 }
 
 #[test]
@@ -218,14 +231,14 @@ fn a_retry_takes_what_did_not_succeed_or_what_is_named() {
 
 #[test]
 fn a_lost_deployment_is_retried_only_by_its_servers_name() {
-    let lost = vec![requested(deployment(), &[ONE]), dispatched(1), ended(Ending::Lost)];
+    let lost = vec![requested(deployment(), &[ONE]), dispatched(1), ended(LOST)];
     let retry = |servers: Vec<ServerId>| RunCommand::Retry { servers, secrets: None };
     refuses(lost.clone(), retry(vec![]), RunError::DeploymentLost);
     let retried = RunEvent::Retried { servers: vec![ONE], secrets: None };
     emits(lost, retry(vec![ONE]), vec![retried.clone()]);
     let failed = vec![requested(deployment(), &[ONE]), dispatched(1), started(1), ended(EXIT)];
     emits(failed, retry(vec![]), vec![retried.clone()]);
-    let lost_command = given(&[dispatched(1), ended(Ending::Lost)]);
+    let lost_command = given(&[dispatched(1), ended(LOST)]);
     emits(lost_command, retry(vec![]), vec![retried]);
 }
 
@@ -238,9 +251,9 @@ fn an_attempt_has_a_name_for_each_stage() {
         (Stage::Started, "running", "cancelling"),
         (Stage::Ended(Ending::Succeeded), "succeeded", "succeeded"),
         (Stage::Ended(EXIT), "failed", "failed"),
-        (Stage::Ended(Ending::TimedOut), "timed_out", "timed_out"),
-        (Stage::Ended(Ending::Cancelled { forced: false }), "cancelled", "cancelled"),
-        (Stage::Ended(Ending::Lost), "lost", "lost"),
+        (Stage::Ended(TIMED_OUT), "timed_out", "timed_out"),
+        (Stage::Ended(Ending::Cancelled { forced: false, proven: true }), "cancelled", "cancelled"),
+        (Stage::Ended(LOST), "lost", "lost"),
     ] {
         (target.stage, target.cancelling) = (stage, false);
         assert_eq!(target.as_str(), name);
@@ -271,14 +284,14 @@ fn a_runs_state_is_the_least_certain_of_its_servers() {
     let requested = RunEvent::CancelRequested { by: ADA };
     let late = [dispatched(1), started(1), ended(EXIT), requested.clone()];
     assert_eq!(both(&late), RunState::Cancelling);
-    let queued = RunEvent::Cancelled { server: TWO, attempt: 1, fence: 0, forced: false };
+    let queued = cancelled_in_queue(TWO, 1);
     let cancelling = [dispatched(1), requested, queued];
     assert_eq!(both(&cancelling), RunState::Cancelling);
     let then = |ending| both(&[&cancelling[..], &[started(1), ended(ending)]].concat());
     assert_eq!(then(Ending::Succeeded), RunState::Cancelled);
-    assert_eq!(then(Ending::TimedOut), RunState::TimedOut);
+    assert_eq!(then(TIMED_OUT), RunState::TimedOut);
     assert_eq!(then(EXIT), RunState::Failed);
-    assert_eq!(then(Ending::Lost), RunState::Lost);
+    assert_eq!(then(LOST), RunState::Lost);
     assert_eq!(
         state(given(&[dispatched(1), started(1), ended(Ending::Succeeded)])),
         RunState::Succeeded

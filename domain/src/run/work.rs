@@ -1,4 +1,4 @@
-//! What a run does, how it ended, and what is known of its log.
+//! What a run does, who may work at it, and what is known of its log.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{EventField, PersonalVisitor};
 use crate::privacy::{DeploymentConfig, Personal, RunCommand};
-use crate::server::ConnectFailure;
 use crate::{DeploymentId, ServerId, SubjectId};
 
 /// What is done on each server.
@@ -54,64 +53,6 @@ pub struct TaskLease {
     pub fence: u64,
 }
 
-/// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Ending {
-    /// The command exited with 0.
-    Succeeded,
-    /// The command ran and failed, or was never started.
-    Failed {
-        /// Why.
-        failure: Failure,
-    },
-    /// It ran longer than the run allows, and was ended.
-    TimedOut,
-    /// Proven: no process of it is left. `forced` when it did not go by itself.
-    Cancelled {
-        /// It was killed.
-        forced: bool,
-    },
-    /// What became of the command is not known.
-    Lost,
-}
-
-/// Why an attempt failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Failure {
-    /// The command exited with another code than 0.
-    Exit {
-        /// Never 0.
-        code: u16,
-    },
-    /// A signal ended the command.
-    Signal {
-        /// The number of the signal.
-        number: u16,
-    },
-    /// The command was never started.
-    NotStarted {
-        /// Why not.
-        #[serde(rename = "obstacle")]
-        cause: StartFailure,
-    },
-}
-
-/// Why a command was never started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StartFailure {
-    /// The server is not in the workspace any more, or has no approved key or no credential.
-    NotReady,
-    /// What the run was given to work with has been deleted.
-    #[serde(rename = "forgotten")]
-    InputsDeleted,
-    /// The server was not reached. Stored under the name of the failure.
-    #[serde(untagged)]
-    Connect(ConnectFailure),
-}
-
 /// SHA-256, as hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -143,7 +84,7 @@ pub struct LogSeal {
     pub truncated: bool,
 }
 
-non_personal!(Ending, Failure, StartFailure, LogSeal);
+non_personal!(LogSeal);
 
 /// A text that is not 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

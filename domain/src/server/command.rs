@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{ConnectFailure, Credential, Fingerprint, KeyAlgorithm};
+use super::{ConnectFailure, Credential, Fingerprint, KeyAlgorithm, PublicKey};
 use crate::DeploymentId;
 use crate::privacy::{
     DeploymentConfig, DeploymentName, Personal, ServerHost, ServerName, ServerUser,
@@ -23,7 +23,11 @@ pub enum ServerCommand {
     Rename { name: Personal<ServerName> },
     /// The server showed this key.
     ObserveHostKey { algorithm: KeyAlgorithm, fingerprint: Fingerprint },
-    /// A person has compared it. It must be the one that was observed.
+    /// The server has proven over an approved connection that it holds these keys. Changes nothing while
+    /// they are the ones that are known.
+    AnnounceHostKeys { keys: Vec<PublicKey> },
+    /// A person has compared it. It must be one that was observed, or announced over an approved
+    /// connection.
     ApproveHostKey { fingerprint: Fingerprint },
     /// Replaces an earlier credential. Its private key is stored already.
     AttachCredential { credential: Credential },
@@ -33,6 +37,8 @@ pub enum ServerCommand {
     ReportReachable,
     /// As often and as long as the [`UnreachableThreshold`](super::UnreachableThreshold) says.
     ReportUnreachable { cause: ConnectFailure, failures: u32, since: DateTime<Utc> },
+    /// Too many connections to watch it failed. Changes nothing while the watch is stopped.
+    StopWatch { cause: ConnectFailure, failures: u32, since: DateTime<Utc> },
     /// Adds a deployment. Changes nothing when there is one with this id.
     CreateDeployment {
         deployment: DeploymentId,

@@ -10,7 +10,9 @@ pub enum ServerError {
     Unknown,
     #[error("no host key has been observed that could be approved: check the server first")]
     NotObserved,
-    #[error("this is not the fingerprint of the observed host key: check the server again")]
+    #[error(
+        "this is no fingerprint of the observed host key or of an announced one: check the server again"
+    )]
     NotTheObserved,
     #[error("this server has no such deployment: configure it first")]
     UnknownDeployment,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{ConnectFailure, Fingerprint, KeyAlgorithm};
+use super::{ConnectFailure, Fingerprint, KeyAlgorithm, PublicKey};
 use crate::privacy::{
     DeploymentConfig, DeploymentName, Personal, ServerHost, ServerName, ServerUser,
 };
@@ -28,6 +28,8 @@ events! {
             seen: Fingerprint,
             algorithm: KeyAlgorithm,
         }
+        /// The keys that it holds besides the approved one: it proved that to a connection with that one.
+        "server.host_keys_announced" 1 => HostKeysAnnounced { keys: Vec<PublicKey> }
         "server.credential_attached" 1 => CredentialAttached {
             credential: ServerCredentialId,
             algorithm: KeyAlgorithm,
@@ -45,6 +47,12 @@ events! {
         }
         "server.reachable" 1 => Reachable {}
         "server.unreachable" 1 => Unreachable {
+            cause: ConnectFailure,
+            failures: u32,
+            since: DateTime<Utc>,
+        }
+        /// Too many connections failed: nobody connects to watch it before something has changed.
+        "server.watch_stopped" 1 => WatchStopped {
             cause: ConnectFailure,
             failures: u32,
             since: DateTime<Utc>,

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use uuid::Uuid;
 
-use super::{ConnectFailure, Fingerprint, KeyAlgorithm, ServerEvent};
+use super::{ConnectFailure, Fingerprint, KeyAlgorithm, PublicKey, ServerEvent};
 use crate::privacy::Personal;
 use crate::{DeploymentId, ServerCredentialId, golden};
 
@@ -31,6 +31,9 @@ fn every_event_of_a_server_is_kept_as_it_ever_was() {
                 seen: other,
                 algorithm: KeyAlgorithm::EcdsaP256,
             },
+            ServerEvent::HostKeysAnnounced {
+                keys: vec![PublicKey { algorithm, fingerprint: other }],
+            },
             ServerEvent::CredentialAttached { credential, algorithm, fingerprint: one },
             ServerEvent::CredentialRotated {
                 credential,
@@ -44,6 +47,11 @@ fn every_event_of_a_server_is_kept_as_it_ever_was() {
             },
             ServerEvent::Reachable {},
             ServerEvent::Unreachable { cause: ConnectFailure::Tcp, failures: 4, since },
+            ServerEvent::WatchStopped {
+                cause: ConnectFailure::Authentication,
+                failures: 10,
+                since,
+            },
             ServerEvent::DeploymentConfigured {
                 deployment,
                 name: Personal::Apart,

@@ -33,7 +33,16 @@ pub enum KeyAlgorithm {
     Rsa,
 }
 
-non_personal!(Fingerprint, KeyAlgorithm);
+/// A public key, by what tells it from every other one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicKey {
+    /// Of the key, not of its signatures.
+    pub algorithm: KeyAlgorithm,
+    /// SHA-256 of the key.
+    pub fingerprint: Fingerprint,
+}
+
+non_personal!(Fingerprint, KeyAlgorithm, PublicKey);
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

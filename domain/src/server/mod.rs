@@ -9,11 +9,10 @@ mod event;
 mod golden;
 mod host_key;
 mod key;
+mod live;
 #[cfg(test)]
 mod tests;
 mod unreachable;
-
-use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
@@ -25,13 +24,12 @@ pub use connect_failure::ConnectFailure;
 pub use error::ServerError;
 pub use event::ServerEvent;
 pub use host_key::HostKey;
-pub use key::{Fingerprint, KeyAlgorithm, NotAFingerprint};
+pub use key::{Fingerprint, KeyAlgorithm, NotAFingerprint, PublicKey};
+pub use live::LiveServer;
 pub use unreachable::{Failures, UnreachableThreshold};
 
-use crate::privacy::{
-    DeploymentConfig, DeploymentName, Personal, ServerHost, ServerName, ServerUser,
-};
-use crate::{AggregateRoot, DeploymentId, ServerCredentialId};
+use crate::privacy::{DeploymentConfig, DeploymentName, Personal};
+use crate::{AggregateRoot, ServerCredentialId};
 
 /// The state of a server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,27 +42,6 @@ pub enum Server {
     Live(Box<LiveServer>),
     /// Deleted.
     Ended,
-}
-
-/// What decisions about a server rest on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LiveServer {
-    /// What people call it.
-    pub name: Personal<ServerName>,
-    /// Its host name or address.
-    pub host: Personal<ServerHost>,
-    /// Its TCP port for SSH.
-    pub port: u16,
-    /// Whom Lethe logs in as.
-    pub user: Personal<ServerUser>,
-    /// What is known of the key that it shows.
-    pub host_key: HostKey,
-    /// The key that is offered to it, once one is attached.
-    pub credential: Option<Credential>,
-    /// Whether it was reached, as far as is known.
-    pub reach: Reach,
-    /// At most [`LiveServer::DEPLOYMENTS_MAX`].
-    pub deployments: BTreeMap<DeploymentId, Deployment>,
 }
 
 /// The key that is offered to the server; its private half stands elsewhere.
@@ -95,6 +72,22 @@ pub enum Reach {
     },
 }
 
+/// Whether connections are made to watch a server that may be watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Watch {
+    /// They are.
+    On,
+    /// None is made before its credential, its host key or its address is another one, or somebody
+    /// reaches it.
+    Stopped {
+        /// Why the last one failed.
+        cause: ConnectFailure,
+        /// When the first failure in a row was.
+        since: DateTime<Utc>,
+    },
+}
+
 /// A named way to deploy on the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deployment {
@@ -115,7 +108,7 @@ impl Server {
 }
 
 impl AggregateRoot for Server {
-    const SNAPSHOT_VERSION: i16 = 3;
+    const SNAPSHOT_VERSION: i16 = 4;
 
     fn decide(&self, command: ServerCommand) -> Result<Vec<ServerEvent>, ServerError> {
         match (self, command) {
@@ -151,134 +144,11 @@ impl Aggregate for Server {
 
     fn apply(&mut self, event: ServerEvent) {
         if let ServerEvent::Registered { name, host, port, user } = event {
-            *self = Self::Live(Box::new(LiveServer {
-                name,
-                host,
-                port,
-                user,
-                host_key: HostKey::Unobserved,
-                credential: None,
-                reach: Reach::Unknown,
-                deployments: BTreeMap::new(),
-            }));
+            *self = Self::Live(Box::new(LiveServer::new(name, host, port, user)));
         } else if let ServerEvent::Deleted {} = event {
             *self = Self::Ended;
         } else if let Self::Live(live) = self {
             live.apply(event);
-        }
-    }
-}
-
-impl LiveServer {
-    /// The most deployments that a server may have.
-    pub const DEPLOYMENTS_MAX: usize = 32;
-
-    /// Whether Lethe may connect with the credential, and so watches the server.
-    pub const fn is_usable(&self) -> bool {
-        self.host_key.pinned().is_some() && self.credential.is_some()
-    }
-
-    fn decide(&self, command: ServerCommand) -> Result<Vec<ServerEvent>, ServerError> {
-        Ok(match command {
-            ServerCommand::Register { .. } => return Err(ServerError::AlreadyExists),
-            ServerCommand::Rename { name } => vec![ServerEvent::Renamed { name }],
-            ServerCommand::ObserveHostKey { algorithm, fingerprint } => {
-                self.host_key.observe(algorithm, fingerprint).into_iter().collect()
-            }
-            ServerCommand::ApproveHostKey { fingerprint } => self.host_key.approve(fingerprint)?,
-            ServerCommand::AttachCredential { credential } => self.attach(credential),
-            ServerCommand::ChangeAddress { host, port, user } => {
-                vec![ServerEvent::AddressChanged { host, port, user }]
-            }
-            // What was measured before the stop, or before the address changed, says nothing.
-            ServerCommand::ReportReachable | ServerCommand::ReportUnreachable { .. }
-                if !self.is_usable() =>
-            {
-                vec![]
-            }
-            ServerCommand::ReportReachable => match self.reach {
-                Reach::Reachable => vec![],
-                Reach::Unknown | Reach::Unreachable { .. } => vec![ServerEvent::Reachable {}],
-            },
-            ServerCommand::ReportUnreachable { cause, failures, since } => match self.reach {
-                Reach::Unreachable { .. } => vec![],
-                Reach::Unknown | Reach::Reachable => {
-                    vec![ServerEvent::Unreachable { cause, failures, since }]
-                }
-            },
-            ServerCommand::CreateDeployment { deployment, .. }
-                if self.deployments.contains_key(&deployment) =>
-            {
-                vec![]
-            }
-            ServerCommand::CreateDeployment { deployment, name, config } => {
-                if self.deployments.len() >= Self::DEPLOYMENTS_MAX {
-                    return Err(ServerError::TooManyDeployments);
-                }
-                vec![ServerEvent::DeploymentConfigured { deployment, name, config }]
-            }
-            ServerCommand::ReplaceDeployment { deployment, name, config } => {
-                self.check_deployment(deployment)?;
-                vec![ServerEvent::DeploymentConfigured { deployment, name, config }]
-            }
-            ServerCommand::DeleteDeployment { deployment } => {
-                self.check_deployment(deployment)?;
-                vec![ServerEvent::DeploymentDeleted { deployment }]
-            }
-            ServerCommand::Delete => vec![ServerEvent::Deleted {}],
-        })
-    }
-
-    fn check_deployment(&self, deployment: DeploymentId) -> Result<(), ServerError> {
-        let known = self.deployments.contains_key(&deployment);
-        if known { Ok(()) } else { Err(ServerError::UnknownDeployment) }
-    }
-
-    fn attach(&self, credential: Credential) -> Vec<ServerEvent> {
-        let Credential { id, algorithm, fingerprint } = credential;
-        match self.credential {
-            Some(before) if before.id == id => vec![],
-            Some(_) => {
-                vec![ServerEvent::CredentialRotated { credential: id, algorithm, fingerprint }]
-            }
-            None => {
-                vec![ServerEvent::CredentialAttached { credential: id, algorithm, fingerprint }]
-            }
-        }
-    }
-
-    fn apply(&mut self, event: ServerEvent) {
-        match event {
-            ServerEvent::Renamed { name } => self.name = name,
-            ServerEvent::HostKeyObserved { fingerprint, .. } => {
-                self.host_key = HostKey::Observed { fingerprint };
-            }
-            ServerEvent::HostKeyApproved { fingerprint } => {
-                self.host_key = HostKey::Approved { fingerprint };
-            }
-            ServerEvent::HostKeyMismatched { approved, seen, .. } => {
-                self.host_key = HostKey::Mismatched { approved, seen };
-                self.reach = Reach::Unknown;
-            }
-            ServerEvent::CredentialAttached { credential: id, algorithm, fingerprint }
-            | ServerEvent::CredentialRotated { credential: id, algorithm, fingerprint } => {
-                self.credential = Some(Credential { id, algorithm, fingerprint });
-            }
-            ServerEvent::AddressChanged { host, port, user } => {
-                (self.host, self.port, self.user) = (host, port, user);
-                (self.host_key, self.reach) = (HostKey::Unobserved, Reach::Unknown);
-            }
-            ServerEvent::Reachable {} => self.reach = Reach::Reachable,
-            ServerEvent::Unreachable { cause, since, .. } => {
-                self.reach = Reach::Unreachable { cause, since };
-            }
-            ServerEvent::DeploymentConfigured { deployment, name, config } => {
-                self.deployments.insert(deployment, Deployment { name, config });
-            }
-            ServerEvent::DeploymentDeleted { deployment } => {
-                self.deployments.remove(&deployment);
-            }
-            ServerEvent::Registered { .. } | ServerEvent::Deleted {} => {}
         }
     }
 }

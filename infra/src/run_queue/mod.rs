@@ -27,7 +27,7 @@ const PUT: &str = include_str!("put.sql");
 const SUPERSEDE: &str = include_str!("supersede.sql");
 const CANCEL: &str = "update working.run_tasks set cancel = true, next_at = null, \
     state = case state when 'paused' then 'queued' else state end \
-    where run_id = $1 and server_id = $2 and attempt = $3 and state <> 'lost'";
+    where run_id = $1 and server_id = $2 and attempt = $3";
 const DELETE_QUEUED: &str = "delete from working.run_tasks \
     where run_id = $1 and server_id = $2 and attempt = $3 and state in ('queued', 'paused')";
 /// What an erasure deletes of a workspace.
@@ -132,7 +132,7 @@ impl RunQueue {
     }
 
     /// Marks a task as cancelled, in the reader's transaction. Its node learns of it with the next
-    /// renewal.
+    /// renewal. A lost one is looked for at once.
     pub async fn cancel(
         &self,
         tx: &Transaction<'_>,

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
-use domain::privacy::{DeploymentConfig, Field, RunCommand, sealed_bytes};
+use domain::privacy::{
+    DeploymentConfig, Field, Personal, RunCommand, RunEnvironmentText, RunLeft, RunSecretNames,
+    Sealed, sealed_bytes,
+};
 use domain::run::{self, RunEvent, RunState, Work};
 use domain::{ActorId, DeploymentId, Event, RunId, ServerId, TenantId, WorkspaceId};
 use infra::log::{Json, Poison, Projection, Recorded, Row, SqlRow, ToSql, Type};
@@ -36,6 +39,10 @@ infra::row! {
         pub deployment_id: Option<DeploymentId>,
         /// Sealed: the command, or the steps of the deployment.
         pub work: Vec<u8>,
+        /// Sealed: the names of the secrets that it was requested with.
+        pub secret_names: Option<Vec<u8>>,
+        /// Sealed: its variables that are no secrets.
+        pub environment: Option<Vec<u8>>,
         /// The domain's word for it.
         pub state: String,
         /// The aggregate's state after the events, without sealed fields.
@@ -48,35 +55,42 @@ infra::row! {
     }
 }
 
-/// When an attempt came how far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// When an attempt came how far, and what may be left of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OnServer {
     pub queued_at: DateTime<Utc>,
     pub dispatched_at: Option<DateTime<Utc>>,
     pub started_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
+    /// Sealed, of an end that is not proven.
+    pub left: Option<Personal<RunLeft>>,
 }
 
 impl OnServer {
     const fn since(queued_at: DateTime<Utc>) -> Self {
-        Self { queued_at, dispatched_at: None, started_at: None, ended_at: None }
+        Self { queued_at, dispatched_at: None, started_at: None, ended_at: None, left: None }
     }
 }
 
 impl Projection for Runs {
     const NAME: &'static str = "runs";
-    const VERSION: i16 = 1;
+    const VERSION: i16 = 2;
     const EVENT_TYPES: &'static [&'static str] = &[
         "run.requested",
+        "run.secret_names",
+        "run.environment_given",
         "run.dispatched",
         "run.started",
         "run.reattached",
         "run.cancel_requested",
         "run.succeeded",
         "run.failed",
+        "run.not_started",
         "run.timed_out",
         "run.cancelled",
         "run.lost",
+        "run.proven_gone",
+        "run.given_up",
         "run.log_sealed",
         "run.retried",
     ];
@@ -100,7 +114,7 @@ impl Projection for Runs {
             *row = Some(Run::requested(event, work, servers)?);
         }
         let run = row.as_mut().ok_or_else(Poison::no_row)?;
-        run.note(&decoded, event.recorded_at());
+        run.note(&decoded, event)?;
         run.run.0.apply(decoded);
         if let Some(requested) = run.run.0.requested() {
             RunState::of(requested.targets.values()).as_str().clone_into(&mut run.state);
@@ -130,6 +144,8 @@ impl Run {
             tenant_id: event.tenant(),
             deployment_id,
             work,
+            secret_names: None,
+            environment: None,
             state: String::new(),
             run: Json(run::Run::Absent),
             on_servers: Json(on_servers.collect()),
@@ -140,7 +156,8 @@ impl Run {
         })
     }
 
-    fn note(&mut self, decoded: &RunEvent, at: DateTime<Utc>) {
+    fn note(&mut self, decoded: &RunEvent, event: &Recorded) -> Result<(), Poison> {
+        let at = event.recorded_at();
         let mut on = |server: &ServerId, note: &dyn Fn(&mut OnServer)| {
             if let Some(on_server) = self.on_servers.0.get_mut(server) {
                 note(on_server);
@@ -149,21 +166,35 @@ impl Run {
         match decoded {
             RunEvent::Requested { .. }
             | RunEvent::CancelRequested { .. }
+            | RunEvent::ProvenGone { .. }
+            | RunEvent::GivenUp { .. }
             | RunEvent::LogSealed { .. } => {}
+            RunEvent::SecretNames { .. } => {
+                self.secret_names = Some(sealed::<RunSecretNames>(event)?);
+            }
+            RunEvent::EnvironmentGiven { .. } => {
+                self.environment = Some(sealed::<RunEnvironmentText>(event)?);
+            }
             RunEvent::Dispatched { server, .. } => on(server, &|on| on.dispatched_at = Some(at)),
             RunEvent::Started { server, .. } => on(server, &|on| on.started_at = Some(at)),
             RunEvent::Reattached { server, .. } => on(server, &|on| on.ended_at = None),
             RunEvent::Succeeded { server, .. }
             | RunEvent::Failed { server, .. }
-            | RunEvent::TimedOut { server, .. }
-            | RunEvent::Cancelled { server, .. }
+            | RunEvent::NotStarted { server, .. }
             | RunEvent::Lost { server, .. } => on(server, &|on| on.ended_at = Some(at)),
+            RunEvent::TimedOut { server, left, .. } | RunEvent::Cancelled { server, left, .. } => {
+                let left = left.as_ref().map(|_| sealed::<RunLeft>(event)).transpose()?;
+                let left = left.as_deref().and_then(Sealed::from_bytes);
+                let left: Option<Personal<RunLeft>> = left.map(Personal::Sealed);
+                on(server, &|on| (on.ended_at, on.left) = (Some(at), left.clone()));
+            }
             RunEvent::Retried { servers, .. } => {
                 for server in servers {
                     on(server, &|on| *on = OnServer::since(at));
                 }
             }
         }
+        Ok(())
     }
 }
 

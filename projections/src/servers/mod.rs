@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use domain::privacy::{Field, ServerHost, ServerName, ServerUser, sealed_bytes};
-use domain::server::{Credential, HostKey, Reach, ServerEvent};
+use domain::server::{Credential, Fingerprint, HostKey, PublicKey, Reach, ServerEvent, Watch};
 use domain::{DeploymentId, Event, ServerId, WorkspaceId};
 use infra::log::{Json, Poison, Projection, Recorded, Row, ToSql, Type};
 use infra::postgres::{PgError, Pool, TimeOrder, TimePlace};
@@ -13,7 +13,7 @@ const LIST_NEWEST: &str =
     concat!(include_str!("list.sql"), "order by registered_at desc, server_id desc limit $7");
 const LIST_OLDEST: &str =
     concat!(include_str!("list.sql"), "order by registered_at, server_id limit $7");
-const COUNT: &str = "select count(*) from read_models.servers where workspace_id = $1";
+const COUNT: &str = "select count(*) from read_models.servers_v2 where workspace_id = $1";
 
 pub struct Servers;
 
@@ -30,8 +30,11 @@ infra::row! {
         pub port: i64,
         pub login: Vec<u8>,
         pub host_key: Json<HostKey>,
+        /// Announced host keys that nobody has approved.
+        pub proposals: Json<Vec<PublicKey>>,
         pub credential: Json<Option<Credential>>,
         pub reach: Json<Reach>,
+        pub watch: Json<Watch>,
         pub deployments: Json<BTreeSet<DeploymentId>>,
         pub registered_at: DateTime<Utc>,
         pub position: i64,
@@ -40,18 +43,20 @@ infra::row! {
 
 impl Projection for Servers {
     const NAME: &'static str = "servers";
-    const VERSION: i16 = 1;
+    const VERSION: i16 = 2;
     const EVENT_TYPES: &'static [&'static str] = &[
         "server.registered",
         "server.renamed",
         "server.host_key_observed",
         "server.host_key_approved",
         "server.host_key_mismatched",
+        "server.host_keys_announced",
         "server.credential_attached",
         "server.credential_rotated",
         "server.address_changed",
         "server.reachable",
         "server.unreachable",
+        "server.watch_stopped",
         "server.deployment_configured",
         "server.deployment_removed",
         "server.removed",
@@ -99,8 +104,10 @@ fn registered(decoded: &ServerEvent, event: &Recorded) -> Result<Server, Poison>
         port: (*port).into(),
         login: sealed::<ServerUser>(event)?,
         host_key: Json(HostKey::Unobserved),
+        proposals: Json(Vec::new()),
         credential: Json(None),
         reach: Json(Reach::Unknown),
+        watch: Json(Watch::On),
         deployments: Json(BTreeSet::new()),
         registered_at: event.recorded_at(),
         position: event.position(),
@@ -111,29 +118,36 @@ impl Server {
     fn fold(&mut self, decoded: ServerEvent, event: &Recorded) -> Result<(), Poison> {
         match decoded {
             ServerEvent::Renamed { .. } => self.name = sealed::<ServerName>(event)?,
-            ServerEvent::HostKeyObserved { fingerprint, .. } => {
-                self.host_key = Json(HostKey::Observed { fingerprint });
+            ServerEvent::HostKeyObserved { algorithm, fingerprint } => {
+                self.host_key =
+                    Json(HostKey::Observed { key: PublicKey { algorithm, fingerprint } });
             }
-            ServerEvent::HostKeyApproved { fingerprint } => {
-                self.host_key = Json(HostKey::Approved { fingerprint });
-            }
-            ServerEvent::HostKeyMismatched { approved, seen, .. } => {
-                self.host_key = Json(HostKey::Mismatched { approved, seen });
+            ServerEvent::HostKeyApproved { fingerprint } => self.approve(fingerprint),
+            ServerEvent::HostKeyMismatched { seen: fingerprint, algorithm, .. } => {
+                self.host_key.0 = self.host_key.0.mismatch(PublicKey { algorithm, fingerprint });
                 self.reach = Json(Reach::Unknown);
             }
+            ServerEvent::HostKeysAnnounced { keys } => self.proposals = Json(keys),
             ServerEvent::CredentialAttached { credential: id, algorithm, fingerprint }
             | ServerEvent::CredentialRotated { credential: id, algorithm, fingerprint } => {
                 self.credential = Json(Some(Credential { id, algorithm, fingerprint }));
+                self.watch = Json(Watch::On);
             }
             ServerEvent::AddressChanged { port, .. } => {
                 self.host = sealed::<ServerHost>(event)?;
                 self.login = sealed::<ServerUser>(event)?;
                 self.port = port.into();
                 (self.host_key, self.reach) = (Json(HostKey::Unobserved), Json(Reach::Unknown));
+                (self.proposals, self.watch) = (Json(Vec::new()), Json(Watch::On));
             }
-            ServerEvent::Reachable {} => self.reach = Json(Reach::Reachable),
+            ServerEvent::Reachable {} => {
+                (self.reach, self.watch) = (Json(Reach::Reachable), Json(Watch::On));
+            }
             ServerEvent::Unreachable { cause, since, .. } => {
                 self.reach = Json(Reach::Unreachable { cause, since });
+            }
+            ServerEvent::WatchStopped { cause, since, .. } => {
+                self.watch = Json(Watch::Stopped { cause, since });
             }
             ServerEvent::DeploymentConfigured { deployment, .. } => {
                 self.deployments.0.insert(deployment);
@@ -145,6 +159,12 @@ impl Server {
         }
         self.version = event.version();
         Ok(())
+    }
+
+    fn approve(&mut self, fingerprint: Fingerprint) {
+        self.host_key.0 = self.host_key.0.approve(fingerprint, &self.proposals.0);
+        self.proposals.0.retain(|key| key.fingerprint != fingerprint);
+        self.watch = Json(Watch::On);
     }
 }
 

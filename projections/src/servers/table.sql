@@ -7,8 +7,10 @@ create table {table} (
   port          bigint      not null,
   login         bytea       not null,
   host_key      json        not null,
+  proposals     json        not null,   -- announced host keys that nobody has approved
   credential    json        not null,
   reach         json        not null,
+  watch         json        not null,
   deployments   json        not null,   -- their ids
   registered_at timestamptz not null,
   position      bigint      not null

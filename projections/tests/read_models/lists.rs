@@ -37,14 +37,14 @@ fn lists() -> [List; 3] {
         )
     };
     let (runs, servers, sessions) =
-        ("read_models.runs", "read_models.servers", "read_models.sessions");
+        ("read_models.runs_v2", "read_models.servers_v2", "read_models.sessions");
     [
         List {
             table: of(runs, Runs::TABLE, Runs::INDEXES),
             fill: fill(
                 runs,
                 &format!(
-                    "md5(n::text)::uuid, {OWNER}, null, '', 'lost', '{{}}', '{{}}', null, {at}, 1, n"
+                    "md5(n::text)::uuid, {OWNER}, null, '', null, null, 'lost', '{{}}', '{{}}', null, {at}, 1, n"
                 ),
             ),
             statement: include_str!("../../src/runs/list.sql"),
@@ -56,7 +56,7 @@ fn lists() -> [List; 3] {
             fill: fill(
                 servers,
                 &format!(
-                    "md5(n::text)::uuid, {OWNER}, 1, '', '', 22, '', '{{}}', '{{}}', '{{}}', '[]', {at}, n"
+                    "md5(n::text)::uuid, {OWNER}, 1, '', '', 22, '', '{{}}', '[]', '{{}}', '{{}}', '{{}}', '[]', {at}, n"
                 ),
             ),
             statement: include_str!("../../src/servers/list.sql"),

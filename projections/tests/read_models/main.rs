@@ -22,6 +22,7 @@ mod replay;
 mod replay_takeover;
 mod row_lookups;
 mod runs;
+mod servers;
 mod slow_replays;
 mod standing;
 mod tally;

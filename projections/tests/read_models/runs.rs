@@ -2,8 +2,8 @@
 
 use crate::harness::{LogHarness, bytes, sealed, time};
 use chrono::TimeDelta;
-use domain::privacy::{self, Personal};
-use domain::run::{Digest, LogSeal, RunEvent, RunState, StreamSeal, Work};
+use domain::privacy::{self, Personal, RunLeft};
+use domain::run::{Digest, LogSeal, RunEvent, RunState, Settled, StreamSeal, Work};
 use domain::{AccountId, RunId, ServerId, WorkspaceId};
 use infra::postgres::TimeOrder;
 use projections::runs::{Filter, Runs, page};
@@ -24,6 +24,10 @@ fn log() -> LogSeal {
     LogSeal { out: stream, err: stream, lines: 2, bytes: 4, truncated: false }
 }
 
+fn cancelled(server: ServerId, fence: u64, forced: bool) -> RunEvent {
+    RunEvent::Cancelled { server, attempt: 1, fence, forced, proven: true, left: None }
+}
+
 #[tokio::test]
 async fn a_run_shows_how_far_it_is_on_each_server() {
     let harness = LogHarness::new().await;
@@ -35,8 +39,8 @@ async fn a_run_shows_how_far_it_is_on_each_server() {
         RunEvent::Dispatched { server, attempt, fence },
         RunEvent::Started { server, attempt, fence },
         RunEvent::CancelRequested { by: AccountId(Uuid::from_u128(1)) },
-        RunEvent::Cancelled { server: TWO, attempt, fence: 0, forced: false },
-        RunEvent::Cancelled { server, attempt, fence, forced: true },
+        cancelled(TWO, 0, false),
+        cancelled(ONE, fence, true),
         RunEvent::LogSealed { server, attempt, log: log() },
         RunEvent::Retried { servers: vec![TWO], secrets: None },
     ] {
@@ -71,12 +75,49 @@ async fn a_run_shows_how_far_it_is_on_each_server() {
     readers.stop().await;
 }
 
+#[tokio::test]
+async fn a_run_shows_what_it_was_given_and_what_may_be_left_of_it() {
+    let harness = LogHarness::new().await;
+    let (server, attempt, fence) = (ONE, 1, 1);
+    let readers = harness.read(projections::all()).await;
+    for event in [
+        requested(),
+        RunEvent::SecretNames { names: sealed("names") },
+        RunEvent::EnvironmentGiven { environment: sealed("environment") },
+        RunEvent::Dispatched { server, attempt, fence },
+        RunEvent::Started { server, attempt, fence },
+        RunEvent::TimedOut { server, attempt, fence, proven: false, left: Some(sealed("left")) },
+        cancelled(TWO, 0, false),
+    ] {
+        harness.record("run", RUN, event).await;
+    }
+    harness.caught_up(&["runs"]).await;
+
+    let run = harness.row::<Runs>(RunId(RUN)).await.unwrap();
+    assert_eq!((run.state.as_str(), run.version), ("unproven", 7));
+    assert_eq!(run.secret_names, Some(bytes("names")));
+    assert_eq!(run.environment, Some(bytes("environment")));
+    let on = &run.on_servers.0[&ONE];
+    let left: Personal<RunLeft> = sealed("left");
+    assert_eq!((on.ended_at, on.left.as_ref()), (Some(time(6)), Some(&left)));
+    assert_eq!(run.on_servers.0[&TWO].left, None);
+
+    harness.record("run", RUN, RunEvent::ProvenGone { server, attempt, fence: 2 }).await;
+    harness.caught_up(&["runs"]).await;
+
+    let run = harness.row::<Runs>(RunId(RUN)).await.unwrap();
+    assert_eq!((run.state.as_str(), run.version), ("timed_out", 8));
+    let target = &run.run.0.requested().unwrap().targets[&ONE];
+    assert_eq!((target.settled, target.left.is_none()), (Some(Settled::ProvenGone), true));
+    readers.stop().await;
+}
+
 /// Runs of the workspace that nobody looks for, one a second after the one that was requested.
 const OTHERS: &str = "
-    insert into read_models.runs (run_id, tenant_id, work, state, run, on_servers, requested_at, version, position)
+    insert into read_models.runs_v2 (run_id, tenant_id, work, state, run, on_servers, requested_at, version, position)
     select md5(n::text)::uuid, tenant_id, '', 'lost', '{}', '{}', requested_at + n * interval '1 second', 1, 1
-    from read_models.runs, generate_series(1, 25000) n;
-    analyze read_models.runs";
+    from read_models.runs_v2, generate_series(1, 25000) n;
+    analyze read_models.runs_v2";
 
 #[tokio::test]
 async fn a_page_of_those_that_a_filter_lets_through_looks_at_so_many_runs_and_goes_on_behind_them()

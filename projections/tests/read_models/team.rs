@@ -80,11 +80,16 @@ fn run(turn: u128) -> RunEvent {
         1 => RunEvent::Dispatched { server, attempt, fence },
         2 => RunEvent::Started { server, attempt, fence },
         3 => RunEvent::CancelRequested { by: account(1) },
-        4 => RunEvent::Cancelled { server: other, attempt, fence: 0, forced: false },
-        5 => RunEvent::Cancelled { server, attempt, fence, forced: true },
+        4 => cancelled(other, 0, true),
+        5 => cancelled(server, fence, false),
         6 => RunEvent::Retried { servers: vec![other], secrets: None },
         _ => RunEvent::Dispatched { server: other, attempt: 2, fence: 1 },
     }
+}
+
+fn cancelled(server: ServerId, fence: u64, proven: bool) -> RunEvent {
+    let left = (!proven).then(|| sealed("left"));
+    RunEvent::Cancelled { server, attempt: 1, fence, forced: !proven, proven, left }
 }
 
 /// Appends what happens in `workspaces` workspaces in eight turns.

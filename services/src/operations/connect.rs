@@ -81,7 +81,7 @@ pub async fn connect_to(
     loaded: &Loaded<Server>,
 ) -> Result<Connection, ConnectError> {
     let live = loaded.state.live().ok_or(ConnectError::Unknown)?;
-    let pinned = live.host_key.pinned().ok_or(ConnectError::NotApproved)?;
+    let pinned = live.host_key.pinned().ok_or(ConnectError::NotApproved)?.fingerprint;
     let identity = identity(app, workspace, live).await?.ok_or(ConnectError::NoCredential)?;
     let sealer = &app.keyring.sealer;
     let address = address(sealer, workspace, live).await?;

@@ -95,11 +95,13 @@ impl RequestRun {
             RequestedWork::Command(command) => Work::Command { command: Personal::Clear(command) },
             RequestedWork::Deployment(deployment) => work_of(deployment, &usable)?,
         };
-        let command = |secrets| RunCommand::Request {
+        let command = |kept: Option<RunSecretsId>| RunCommand::Request {
             work: work.clone(),
             servers: servers.clone(),
             timeout_seconds,
-            secrets,
+            secrets: kept,
+            secret_names: kept.map(|_| Personal::Clear(secrets.names())),
+            environment: None,
         };
         refuse_early(&Run::Absent, command(None))?;
         let run = (member.workspace, run_of(request));
@@ -124,7 +126,9 @@ impl RetryRun<'_> {
         let Self { member, run, state, servers, secrets } = self;
         usable(app, member, &servers).await?;
         let command = |secrets| RunCommand::Retry { servers: servers.clone(), secrets };
-        refuse_early(state, command(None))?;
+        // Whether there are some is what is refused: any id does.
+        let some = (!secrets.expose().is_empty()).then_some(RunSecretsId(run.0));
+        refuse_early(state, command(some))?;
         execute_with(app, new, (member.workspace, run), &secrets, command).await
     }
 }

@@ -17,7 +17,7 @@ pub struct RunHarness {
     pub server: String,
 }
 
-const ENDED: [&str; 5] = ["succeeded", "failed", "cancelled", "timed_out", "lost"];
+const ENDED: [&str; 6] = ["succeeded", "failed", "cancelled", "timed_out", "unproven", "lost"];
 
 impl RunHarness {
     pub async fn new() -> (Self, TestServer) {
@@ -97,13 +97,14 @@ impl RunHarness {
         shown
     }
 
-    /// Its server is stopped, so that it is lost; another attempt is cancelled before it begins.
+    /// Its server is stopped, so that it is lost; another attempt is cancelled before it begins. That says nothing of
+    /// the lost one.
     pub async fn lose_and_cancel_the_next(&self, run: &str) {
         self.sshd.stop().unwrap();
         assert_eq!(self.ended(run, LIMIT).await["state"], "lost");
         self.post(&format!("{run}/retry"), json!({})).await.expect(202);
         self.post(&format!("{run}/cancel"), json!({})).await.expect(202);
-        assert_eq!(self.ended(run, LIMIT).await["state"], "cancelled");
+        assert_eq!(self.ended(run, LIMIT).await["state"], "unproven");
     }
 
     /// The run, once it has ended, and that is within `limit`.

@@ -40,7 +40,8 @@ async fn ps_shows_nothing_of_a_cancelled_run() {
         let shown = harness.in_state(run, "cancelled").await;
         assert_eq!(ps(&harness, mark), Vec::<String>::new(), "{mark}");
         let ending = &shown["servers"][0]["ending"];
-        assert_eq!(ending, &json!({ "kind": "cancelled", "forced": forced }), "{mark}");
+        let proven = json!({ "kind": "cancelled", "forced": forced, "proven": true });
+        assert_eq!(ending, &proven, "{mark}");
     }
     let kept = harness.sshd.home().join(".lethe/runs");
     until("nothing is kept of it", async || {

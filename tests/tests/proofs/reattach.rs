@@ -148,6 +148,35 @@ async fn a_network_that_goes_silent_makes_a_run_lost_and_found_again() {
     check(&harness, "silent", &run).await;
 }
 
+#[tokio::test]
+async fn a_lost_run_that_is_cancelled_is_killed_when_it_is_found() {
+    let _alone = tests::alone().await;
+    let (mut harness, _node) = RunHarness::with(&[("run_lost_seconds", "2")]).await;
+    let proxy = Proxy::to(harness.sshd.port()).await;
+    harness.server = harness.register(&harness.sshd, proxy.port()).await;
+    let run = harness.start("sleep 4200").await;
+    let sleeps = || {
+        let processes = harness.sshd.processes().unwrap();
+        processes.iter().any(|process| process.command == "sleep 4200")
+    };
+    until("it sleeps", async || sleeps().then_some(())).await;
+    harness.in_state(&run, "running").await;
+    proxy.go_silent();
+    assert_eq!(harness.ended(&run, LIMIT).await["state"], "lost");
+
+    harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+    assert!(sleeps(), "nobody reaches it");
+    proxy.speak();
+
+    until_within(LIMIT, "it is found and killed", async || {
+        let shown = harness.get(&run).await.expect(200).json();
+        if shown["state"] == "cancelled" { Ok(()) } else { Err(shown) }
+    })
+    .await;
+    assert!(!sleeps());
+    harness.post(&format!("{run}/cancel"), json!({})).await.expect(409);
+}
+
 /// What notes of this boot there are say another one, and nothing of the run is left.
 fn reboot(harness: &RunHarness) {
     for process in harness.sshd.processes().unwrap() {

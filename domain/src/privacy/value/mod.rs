@@ -3,20 +3,23 @@
 mod email;
 #[cfg(test)]
 mod email_tests;
+mod leftovers;
 mod operation;
 #[cfg(test)]
 mod tests;
 mod unambiguous;
+mod variables;
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use leftovers::{LeftCause, Leftovers};
 pub use operation::{
-    CommandLine, DeploymentStep, DeploymentSteps, HostName, Label, LoginName, RunEnvironment,
-    SecretText,
+    CommandLine, DeploymentStep, DeploymentSteps, HostName, Label, LoginName, SecretText,
 };
 pub use unambiguous::composed;
+pub use variables::{ClearVariables, RunEnvironment, VariableNames};
 
 /// Why a value is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +51,8 @@ pub enum Invalid {
     TooMany(usize),
     #[error("a variable's name has letters, digits and underscores, and no digit first")]
     NotAVariable,
+    #[error("{0} is a variable that the shell or Lethe sets itself: use another name")]
+    ReservedVariable(&'static str),
     #[error("a secret must have {0} bytes at least")]
     TooShort(usize),
 }

@@ -1,7 +1,5 @@
 //! What a workspace keeps of its servers and its work: checked once, at the edge.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Invalid, checked, read, texts};
@@ -33,17 +31,6 @@ pub struct DeploymentStep {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeploymentSteps(Vec<DeploymentStep>);
-
-/// Secrets that a run is given as environment variables: at most 50.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RunEnvironment(BTreeMap<String, String>);
-
-impl std::fmt::Debug for RunEnvironment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("<RunEnvironment>")
-    }
-}
 
 impl Label {
     /// # Errors
@@ -157,42 +144,6 @@ impl DeploymentSteps {
 
     /// In the order in which they run.
     pub fn steps(&self) -> &[DeploymentStep] {
-        &self.0
-    }
-}
-
-impl RunEnvironment {
-    /// The most secrets that a run may have.
-    pub const VARIABLES_MAX: usize = 50;
-    /// A shorter secret cannot be masked without masking everything.
-    pub const SECRET_BYTES_MIN: usize = 4;
-
-    /// # Errors
-    /// A name that no shell takes, or a value that cannot be masked.
-    pub fn new(variables: BTreeMap<String, String>) -> Result<Self, Invalid> {
-        if variables.len() > Self::VARIABLES_MAX {
-            return Err(Invalid::TooMany(Self::VARIABLES_MAX));
-        }
-        for (name, value) in &variables {
-            let named = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-                && name.starts_with(|c: char| !c.is_ascii_digit())
-                && name.len() <= 100;
-            if !named {
-                return Err(Invalid::NotAVariable);
-            }
-            if value.len() < Self::SECRET_BYTES_MIN {
-                return Err(Invalid::TooShort(Self::SECRET_BYTES_MIN));
-            }
-            SecretText::parse(value)?;
-            if value.contains('\0') {
-                return Err(Invalid::Control);
-            }
-        }
-        Ok(Self(variables))
-    }
-
-    /// The clear values. Whoever calls this takes care of where they go.
-    pub const fn expose(&self) -> &BTreeMap<String, String> {
         &self.0
     }
 }

@@ -76,8 +76,64 @@ fn a_secret_has_a_name_that_a_shell_takes_and_a_value_that_can_be_masked() {
 }
 
 #[test]
+fn a_variable_has_no_name_that_the_shell_or_lethe_sets_itself() {
+    for reserved in RunEnvironment::RESERVED.iter().copied() {
+        let refused = Invalid::ReservedVariable(reserved);
+        assert_eq!(RunEnvironment::new(variables(reserved, "four")), Err(refused), "{reserved}");
+        assert_eq!(ClearVariables::new(variables(reserved, "1")), Err(refused), "{reserved}");
+        assert!(refused.to_string().contains(reserved));
+    }
+    assert!(RunEnvironment::new(variables("UID_", "four")).is_ok());
+    assert!(RunEnvironment::new(variables("uid", "four")).is_ok());
+}
+
+#[test]
+fn a_clear_variable_may_be_short_and_all_of_them_have_a_bound() {
+    for value in ["", "80", "main"] {
+        assert!(ClearVariables::new(variables("PORT", value)).is_ok(), "{value}");
+    }
+    assert_eq!(ClearVariables::new(variables("A-B", "1")), Err(Invalid::NotAVariable));
+    assert_eq!(ClearVariables::new(variables("A", "a\0b")), Err(Invalid::Control));
+    let full = "a".repeat(32 * 1024 - 1);
+    assert!(ClearVariables::new(variables("A", &full)).is_ok());
+    let over = ClearVariables::new(variables("AB", &full));
+    assert_eq!(over, Err(Invalid::TooLong(32 * 1024)));
+    let many = |count: u8| (0..count).map(|n| (format!("A{n}"), String::new())).collect();
+    assert!(ClearVariables::new(many(50)).is_ok());
+    assert_eq!(ClearVariables::new(many(51)), Err(Invalid::TooMany(50)));
+}
+
+#[test]
+fn names_say_which_of_the_secrets_are_missing() {
+    let secrets = |names: &[&str]| {
+        let all = names.iter().map(|name| ((*name).to_owned(), "four".to_owned()));
+        RunEnvironment::new(all.collect()).unwrap()
+    };
+    let names = secrets(&["TOKEN", "KEY"]).names();
+    assert_eq!(names.missing_in(&secrets(&["TOKEN"])), ["KEY"]);
+    assert!(names.missing_in(&secrets(&["KEY", "MORE", "TOKEN"])).is_empty());
+    assert_eq!(names.expose().len(), 2);
+}
+
+#[test]
+fn of_what_is_left_only_names_of_printable_ascii_are_kept() {
+    let long = format!("unit:{}", "a".repeat(Leftovers::NAME_BYTES_MAX - 5));
+    let given = ["unit:a.service", "", "a b", "ä", "a\x1b[2J", &long, &format!("{long}a")];
+    let left = Leftovers::new(LeftCause::Alive, 3, given.map(str::to_owned));
+    assert_eq!(left.names(), ["unit:a.service", &long]);
+    assert_eq!((left.why(), left.processes()), (LeftCause::Alive, 3));
+    let many = (0..20).map(|n| n.to_string());
+    assert_eq!(Leftovers::new(LeftCause::Alive, 20, many).names().len(), 16);
+}
+
+#[test]
 fn no_value_is_shown() {
     assert_eq!(format!("{:?}", IpAddress([192, 0, 2, 7].into())), "<IpAddress>");
     let environment = RunEnvironment::new(variables("TOKEN", "four")).unwrap();
     assert_eq!(format!("{environment:?}"), "<RunEnvironment>");
+    assert_eq!(format!("{:?}", environment.names()), "<VariableNames>");
+    let clear = ClearVariables::new(variables("PORT", "8080")).unwrap();
+    assert_eq!(format!("{clear:?}"), "<ClearVariables>");
+    let left = Leftovers::new(LeftCause::Alive, 1, ["unit:a.service".to_owned()]);
+    assert_eq!(format!("{left:?}"), "<Leftovers>");
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use domain::privacy::RunEnvironment;
 use zeroize::Zeroizing;
 
 use super::TaskId;
@@ -11,18 +12,6 @@ const COMMAND_BYTES_MAX: usize = 1024 * 1024;
 const VALUE_BYTES_MAX: usize = 120 * 1024;
 const ENVIRONMENT_BYTES_MAX: usize = 1024 * 1024;
 const NAME_BYTES_MAX: usize = 255;
-/// Variables that the shell reads or sets itself.
-const RESERVED: &[&str] = &[
-    "BASHOPTS",
-    "BASH_VERSINFO",
-    "EUID",
-    "IFS",
-    "LETHE_RUN",
-    "OPTIND",
-    "PPID",
-    "SHELLOPTS",
-    "UID",
-];
 
 /// A command, run by the login shell of the user, or by what its first line names after `#!`.
 #[derive(Clone, Copy)]
@@ -84,7 +73,7 @@ fn is_name(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX
         && name.bytes().next().is_some_and(letter)
         && name.bytes().all(|byte| letter(byte) || byte.is_ascii_digit())
-        && !RESERVED.contains(&name)
+        && !RunEnvironment::RESERVED.contains(&name)
 }
 
 impl fmt::Debug for Launch<'_> {

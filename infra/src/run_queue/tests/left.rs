@@ -56,6 +56,21 @@ async fn what_may_run_is_listed_though_nobody_looks_for_it_soon() {
 }
 
 #[tokio::test]
+async fn a_lost_task_that_is_cancelled_is_looked_for_at_once() {
+    let given = given(LEASE).await;
+    given.put([task(1, 7, 10)]).await;
+    let task = given.launched().await;
+    given.queue.lose(task.run, task.lease, LEASE).await.unwrap();
+    assert_eq!(given.claimed(9, WIDE).await, [], "it was just looked for");
+
+    given.cancel(10).await;
+
+    let again = given.claim(OTHER, 9, WIDE).await;
+    let again: Vec<_> = again.iter().map(|task| (task.cancel, task.lost.is_some())).collect();
+    assert_eq!(again, [(true, true)]);
+}
+
+#[tokio::test]
 async fn the_fence_of_a_superseded_attempt_is_over() {
     let given = given(LEASE).await;
     given.put([task(1, 7, 10)]).await;

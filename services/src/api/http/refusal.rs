@@ -193,6 +193,7 @@ impl From<RunError> for Problem {
             | RunError::DeploymentOnSeveral
             | RunError::OtherServer => Self::field("server_ids", reason.to_string()),
             RunError::TimeoutOutOfRange => Self::field("timeout_seconds", reason.to_string()),
+            RunError::SecretsNeeded => Self::field("secrets", reason.to_string()),
             RunError::AlreadyExists
             | RunError::OtherAttempt
             | RunError::Fenced
@@ -204,6 +205,7 @@ impl From<RunError> for Problem {
             | RunError::RunEnded
             | RunError::NothingToRetry
             | RunError::NotEnded
+            | RunError::NothingLeft
             | RunError::DeploymentLost => Self::new(ProblemKind::Refused, reason.to_string()),
         }
     }

@@ -122,9 +122,10 @@ pub fn secrets() -> Object {
     let least = RunEnvironment::SECRET_BYTES_MIN;
     let value =
         text().min_length(Some(least)).max_length(Some(16_384)).pattern(Some(r"^[^\x00]*$"));
+    let reserved = RunEnvironment::RESERVED.join(", ");
     let description = format!(
         "Passed to the command as environment variables, masked in its log, and kept until its end. A value has \
-         {least} to 16,384 bytes, and all together 32 KiB at most.",
+         {least} to 16,384 bytes, and all together 32 KiB at most. These names are refused: {reserved}.",
     );
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))

@@ -1,9 +1,14 @@
 //! Runs as a workspace sees them.
 
+use std::collections::BTreeMap;
+
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
-use domain::privacy::{DeploymentConfig, DeploymentStep, RunCommand};
-use domain::run::{Ending, LogSeal, RunState, Stage};
+use domain::privacy::{
+    DeploymentConfig, DeploymentStep, Leftovers, Personal, RunCommand, RunEnvironmentText, RunLeft,
+    RunSecretNames,
+};
+use domain::run::{Ending, LogSeal, RunState, Settled, Target};
 use domain::workspace::WorkspaceAction;
 use domain::{ActorId, RunId, ServerId};
 use infra::log::read_through;
@@ -25,7 +30,8 @@ use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
-const STATES: &str = "queued, running, cancelling, succeeded, failed, cancelled, timed_out, lost";
+const STATES: &str =
+    "queued, running, cancelling, succeeded, failed, cancelled, timed_out, unproven, lost";
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -38,7 +44,8 @@ pub fn routes(routes: &mut Routes) {
 #[into_params(parameter_in = Query)]
 pub struct RunFilter {
     #[param(value_type = Option<String>,
-        pattern = r"^(?:queued|running|cancelling|succeeded|failed|cancelled|timed_out|lost)$")]
+        pattern =
+            r"^(?:queued|running|cancelling|succeeded|failed|cancelled|timed_out|unproven|lost)$")]
     state: Option<RunState>,
     #[param(value_type = Option<Uuid>)]
     server_id: Option<ServerId>,
@@ -83,7 +90,7 @@ pub struct OnServer {
     server_id: Uuid,
     attempt: u32,
     state: &'static str,
-    /// How it ended, as in its event.
+    /// How it ended, as in its event. Where `proven` is false, processes may be left.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     ending: Option<Ending>,
@@ -98,6 +105,34 @@ pub struct OnServer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     log: Option<LogSeal>,
+    /// The attempts, up to this one, of which processes may be left on the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts_left: Option<Vec<u32>>,
+    /// What became of what might have been left of this one: `proven_gone` or `given_up`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled: Option<&'static str>,
+    /// What may be left of it, where a node could look; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<LeftView>,
+}
+
+/// What may be left of an attempt whose end is not proven.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RunLeft)]
+pub struct LeftView {
+    /// `no_tool`: the server has no tool that could look; `hidden`: it hides the processes of others; `denied`: they are
+    /// another user's; `orphans`: some that began meanwhile may be the run's; `alive`: they did not go.
+    why: &'static str,
+    processes: u32,
+    /// Units and containers that the run began, as the server names them.
+    names: Vec<String>,
+}
+
+impl From<Leftovers> for LeftView {
+    fn from(left: Leftovers) -> Self {
+        let (why, processes) = (left.why().as_str(), left.processes());
+        Self { why, processes, names: left.names().to_vec() }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -110,6 +145,13 @@ pub struct RunView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     steps: Option<Vec<DeploymentStep>>,
+    /// Of the secrets that it was requested with: a retry needs them again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_names: Option<Vec<String>>,
+    /// Its variables that are no secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    environment: Option<BTreeMap<String, String>>,
     timeout_seconds: u32,
 }
 
@@ -176,8 +218,36 @@ pub(super) async fn view(
         let command = sealed.required::<RunCommand>(work).await?;
         (Some(command.expose().to_owned()), None)
     };
-    let timeout_seconds = run.run.0.requested().map_or(0, |run| run.timeout_seconds);
-    Ok((run.version, RunView { run: summary(&run), command, steps, timeout_seconds }))
+    let secret_names = sealed.optional::<RunSecretNames>(run.secret_names.as_deref()).await?;
+    let environment = sealed.optional::<RunEnvironmentText>(run.environment.as_deref()).await?;
+    let mut shown = summary(&run);
+    for server in &mut shown.servers {
+        let left = left_on(&run, ServerId(server.server_id));
+        server.left = sealed.optional::<RunLeft>(left).await?.map(Into::into);
+    }
+    let view = RunView {
+        run: shown,
+        command,
+        steps,
+        secret_names: secret_names.map(|names| names.expose().iter().cloned().collect()),
+        environment: environment.map(|variables| variables.expose().clone()),
+        timeout_seconds: run.run.0.requested().map_or(0, |run| run.timeout_seconds),
+    };
+    Ok((run.version, view))
+}
+
+/// Still sealed: what may be left of the last attempt on the server, unless it is proven to be gone.
+fn left_on(run: &Run, server: ServerId) -> Option<&Personal<RunLeft>> {
+    let target = run.run.0.requested()?.targets.get(&server)?;
+    target.left.as_ref()?;
+    run.on_servers.0.get(&server)?.left.as_ref()
+}
+
+/// Attempts of which processes may be left; `None` where there are none.
+fn attempts_left(target: &Target) -> Option<Vec<u32>> {
+    let own = target.may_run().then_some(target.attempt);
+    let attempts: Vec<u32> = target.earlier.iter().copied().chain(own).collect();
+    (!attempts.is_empty()).then_some(attempts)
 }
 
 fn summary(run: &Run) -> RunSummary {
@@ -188,15 +258,15 @@ fn summary(run: &Run) -> RunSummary {
             server_id: server.0,
             attempt: target.attempt,
             state: target.as_str(),
-            ending: match target.stage {
-                Stage::Ended(ending) => Some(ending),
-                Stage::Queued | Stage::Dispatched | Stage::Started => None,
-            },
+            ending: target.ending(),
             queued_at: on.queued_at,
             dispatched_at: on.dispatched_at,
             started_at: on.started_at,
             ended_at: on.ended_at,
             log: target.log,
+            attempts_left: attempts_left(target),
+            settled: target.settled.map(Settled::as_str),
+            left: None,
         })
     });
     RunSummary {

@@ -35,8 +35,14 @@ use crate::operations::request_run::{
 
 const TIMEOUT_SECONDS: i64 = 3600;
 
-const UNMASKED: Unfit =
-    ("/secrets", "they have more than 32 KiB together, or one of them cannot be masked");
+const UNMASKED: Unfit = (
+    "/secrets",
+    "they have more than 32 KiB together, or one cannot be masked, or has a name of the shell's own",
+);
+const UNMASKED_AGAIN: Unfit = (
+    "/secrets",
+    "the same as for a new run; or there are none, and the run was requested with some",
+);
 const UNUSABLE: Unfit =
     ("/server_ids", "one is unknown, there twice or not ready; or a deployment has several");
 
@@ -54,7 +60,7 @@ pub fn routes(routes: &mut Routes) {
         .refuses(&[ProblemKind::Refused])
         .add_action(WorkspaceAction::RetryRun, __path_retry, retry)
         .refuses(&[ProblemKind::Refused, ProblemKind::SeatNeeded, ProblemKind::LeaseLost])
-        .refuses_values(&[UNMASKED, UNUSABLE]);
+        .refuses_values(&[UNMASKED_AGAIN, UNUSABLE]);
 }
 
 /// A command, or a deployment of one server.
@@ -151,7 +157,8 @@ async fn start(
     Ok(created_if_read(place, &receipt, view(&api, &member, run)).await)
 }
 
-/// Requests that a run be cancelled: what waits is cancelled at once, what runs is ended.
+/// Requests that a run be cancelled: what waits is cancelled at once, what runs is ended, and what is lost once it is
+/// found.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/runs/{run_id}/cancel", tag = "runs",
     params(("workspace_id" = Uuid, Path), ("run_id" = Uuid, Path),
@@ -181,7 +188,7 @@ async fn cancel(
 pub struct RetryRunRequest {
     #[schema(value_type = Option<Vec<Uuid>>, max_items = 50)]
     server_ids: Vec<ServerId>,
-    /// They are kept no longer than an attempt: send them again.
+    /// They are kept no longer than an attempt: a run that was requested with some needs them again.
     #[schema(schema_with = schemas::secrets, required = false)]
     secrets: RunEnvironment,
 }

@@ -194,7 +194,7 @@ async fn look(
     let loaded = server.loaded();
     *observed = observe_host_key(&api.app, member.workspace, server.id, &loaded, seen).await?;
     Ok(match live.host_key.pinned() {
-        Some(approved) if approved == seen.fingerprint => {
+        Some(approved) if approved.fingerprint == seen.fingerprint => {
             Outcome::Waits(CheckStage::Authentication, ATTACH)
         }
         Some(_) => Outcome::Failed(CheckStage::HostKey),

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use domain::privacy::{Field, ServerHost, ServerName, ServerUser};
 use domain::server::{
-    ConnectFailure, Credential, Fingerprint, HostKey, KeyAlgorithm, LiveServer, Reach,
+    ConnectFailure, Credential, Fingerprint, HostKey, KeyAlgorithm, LiveServer, PublicKey, Reach,
+    Watch,
 };
 use domain::{DeploymentId, ServerId, WorkspaceId};
 use projections::servers::Server as Row;
@@ -27,9 +28,17 @@ pub struct ServerView {
     #[schema(value_type = String)]
     user: <ServerUser as Field>::Value,
     host_key: HostKeyView,
+    /// Host keys that the server announced over an approved connection: one of them can be approved in place
+    /// of the approved one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host_key_proposals: Option<Vec<HostKeyProposal>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     credential: Option<CredentialView>,
     reach: ReachView,
+    /// Why nobody connects to watch it any more, until its key, its address or its credential is another one,
+    /// or a check reaches it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watch_stopped: Option<WatchStopped>,
     deployment_ids: Vec<Uuid>,
 }
 
@@ -47,6 +56,22 @@ pub struct HostKeyView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     seen: Option<Fingerprint>,
+}
+
+#[derive(Clone, Copy, Serialize, ToSchema)]
+pub struct HostKeyProposal {
+    #[schema(value_type = String)]
+    algorithm: KeyAlgorithm,
+    #[schema(value_type = String)]
+    fingerprint: Fingerprint,
+}
+
+#[derive(Clone, Copy, Serialize, ToSchema)]
+pub struct WatchStopped {
+    #[schema(value_type = String)]
+    cause: ConnectFailure,
+    /// When the first of the failures was.
+    began_at: DateTime<Utc>,
 }
 
 #[derive(Clone, Copy, Serialize, ToSchema)]
@@ -76,11 +101,12 @@ impl From<HostKey> for HostKeyView {
     fn from(host_key: HostKey) -> Self {
         let (state, approved, seen) = match host_key {
             HostKey::Unobserved => ("unobserved", None, None),
-            HostKey::Observed { fingerprint } => ("observed", None, Some(fingerprint)),
-            HostKey::Approved { fingerprint } => ("approved", Some(fingerprint), None),
+            HostKey::Observed { key } => ("observed", None, Some(key)),
+            HostKey::Approved { key } => ("approved", Some(key), None),
             HostKey::Mismatched { approved, seen } => ("mismatched", Some(approved), Some(seen)),
         };
-        Self { state, approved, seen }
+        let fingerprint = |key: PublicKey| key.fingerprint;
+        Self { state, approved: approved.map(fingerprint), seen: seen.map(fingerprint) }
     }
 }
 
@@ -102,6 +128,22 @@ impl From<Reach> for ReachView {
     }
 }
 
+/// `None` where there are none.
+fn proposals(keys: &[PublicKey]) -> Option<Vec<HostKeyProposal>> {
+    let shown = |key: &PublicKey| {
+        let PublicKey { algorithm, fingerprint } = *key;
+        HostKeyProposal { algorithm, fingerprint }
+    };
+    (!keys.is_empty()).then(|| keys.iter().map(shown).collect())
+}
+
+const fn stopped(watch: Watch) -> Option<WatchStopped> {
+    match watch {
+        Watch::On => None,
+        Watch::Stopped { cause, since } => Some(WatchStopped { cause, began_at: since }),
+    }
+}
+
 /// As it stands in the log.
 pub async fn view(
     api: &Api,
@@ -117,8 +159,10 @@ pub async fn view(
         port: live.port,
         user: sealed.required::<ServerUser>(&live.user).await?,
         host_key: live.host_key.into(),
+        host_key_proposals: proposals(&live.proposals),
         credential: live.credential.map(Into::into),
         reach: live.reach.into(),
+        watch_stopped: stopped(live.watch),
         deployment_ids: live.deployments.keys().map(|deployment| deployment.0).collect(),
     })
 }
@@ -139,8 +183,10 @@ pub async fn view_of_row(api: &Api, row: Row) -> Result<ServerView, Problem> {
         port: u16::try_from(row.port).map_err(|error| Problem::internal(&error))?,
         user: sealed.required::<ServerUser>(row.login.as_slice()).await?,
         host_key: row.host_key.0.into(),
+        host_key_proposals: proposals(&row.proposals.0),
         credential: row.credential.0.map(Into::into),
         reach: row.reach.0.into(),
+        watch_stopped: stopped(row.watch.0),
         deployment_ids: row.deployments.0.iter().map(|DeploymentId(id)| *id).collect(),
     })
 }

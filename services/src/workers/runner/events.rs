@@ -2,7 +2,7 @@
 //! and its fence.
 
 use domain::Refused;
-use domain::run::{Ending, LogSeal, Run, RunCommand, RunError};
+use domain::run::{Ending, LogSeal, LossCause, Run, RunCommand, RunError};
 use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceError};
 use infra::event_store::{ExecuteError, Guard};
 use infra::run_queue::Task;
@@ -48,18 +48,18 @@ pub(super) async fn ended(
     ending: Ending,
     log: Option<LogSeal>,
 ) -> Result<(), AttemptError> {
-    let mut commands = vec![RunCommand::End { lease: task.lease, ending }];
+    let mut commands = vec![RunCommand::End { lease: task.lease, ending, left: None }];
     commands.extend(log.map(|log| RunCommand::SealLog { lease: task.lease, log }));
     append(app, task, "end", commands).await?;
     let outcome = match ending {
         Ending::Succeeded => "succeeded",
         Ending::Failed { .. } => "failed",
-        Ending::TimedOut => "timed_out",
+        Ending::TimedOut { .. } => "timed_out",
         Ending::Cancelled { .. } => "cancelled",
-        Ending::Lost => "lost",
+        Ending::Lost { .. } => "lost",
     };
     app.metrics.runs_ended.with_label_values(&[outcome]).inc();
-    if ending == Ending::Lost {
+    if matches!(ending, Ending::Lost { .. }) {
         app.metrics.runs_lost.inc();
     }
     Ok(())
@@ -76,7 +76,8 @@ pub(super) async fn lost_by_restore(
     if is_queued {
         commands.push(RunCommand::Dispatch { lease });
     }
-    commands.push(RunCommand::End { lease, ending: Ending::Lost });
+    let ending = Ending::Lost { why: LossCause::Unknown };
+    commands.push(RunCommand::End { lease, ending, left: None });
     append(app, task, "restored", commands).await?;
     app.metrics.runs_ended.with_label_values(&["lost"]).inc();
     app.metrics.runs_lost.inc();

@@ -100,7 +100,7 @@ impl RunDispatcher {
         Ok(())
     }
 
-    /// Uses the newest state of the run: a later attempt is not cancelled.
+    /// Uses the newest state of the run: a later attempt is not cancelled. One that is lost is looked for at once.
     async fn cancel(
         &self,
         event: &Recorded,
@@ -109,7 +109,7 @@ impl RunDispatcher {
     ) -> Result<(), WorkerError> {
         let state = self.run(event).await?;
         for (server, target) in state.requested().into_iter().flat_map(|run| &run.targets) {
-            if target.cancelling && !target.is_ended() {
+            if target.cancelling && (!target.is_ended() || target.may_run()) {
                 self.queue.cancel(tx, run, *server, target.attempt).await?;
             }
         }
@@ -190,8 +190,13 @@ impl Worker for RunDispatcher {
             | RunEvent::Reattached { .. }
             | RunEvent::Succeeded { .. }
             | RunEvent::Failed { .. }
+            | RunEvent::NotStarted { .. }
             | RunEvent::TimedOut { .. }
             | RunEvent::Lost { .. }
+            | RunEvent::ProvenGone { .. }
+            | RunEvent::GivenUp { .. }
+            | RunEvent::SecretNames { .. }
+            | RunEvent::EnvironmentGiven { .. }
             | RunEvent::LogSealed { .. } => {}
         }
         Ok(())

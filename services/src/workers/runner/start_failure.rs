@@ -1,28 +1,35 @@
 //! Why an attempt does not start, and whether waiting can help.
 
-use domain::run::StartFailure;
+use domain::run::StartCause;
 use domain::server::ConnectFailure;
 
 use crate::operations::connect::ConnectError;
 
 /// Why the command does not start; `None` when it does not depend on the server.
-pub(super) fn of(error: &ConnectError) -> Option<StartFailure> {
+pub(super) fn of(error: &ConnectError) -> Option<StartCause> {
     match error {
         ConnectError::Unknown | ConnectError::NotApproved | ConnectError::NoCredential => {
-            Some(StartFailure::NotReady)
+            Some(StartCause::NotReady)
         }
-        ConnectError::Remote(error) => Some(StartFailure::Connect(error.cause())),
+        ConnectError::Remote(error) => Some(StartCause::Connect(error.cause())),
         ConnectError::Unavailable(_) => None,
     }
 }
 
 /// Whether waiting cannot help: a person must do something first.
-pub(super) const fn is_for_good(failure: StartFailure) -> bool {
+pub(super) const fn is_for_good(failure: StartCause) -> bool {
     match failure {
-        StartFailure::Connect(ConnectFailure::HostKey | ConnectFailure::Authentication)
-        | StartFailure::NotReady
-        | StartFailure::InputsDeleted => true,
-        StartFailure::Connect(
+        StartCause::Connect(ConnectFailure::HostKey | ConnectFailure::Authentication)
+        | StartCause::NotReady
+        | StartCause::InputsDeleted
+        | StartCause::NoProc
+        | StartCause::NoSetsid
+        | StartCause::HomeUnwritable
+        | StartCause::HomeFull
+        | StartCause::ShellRefused
+        | StartCause::VariableName
+        | StartCause::CommandTooLong => true,
+        StartCause::Connect(
             ConnectFailure::Address
             | ConnectFailure::Tcp
             | ConnectFailure::Identification

@@ -105,9 +105,11 @@ impl Worker for ServerMonitor {
             | ServerEvent::HostKeyObserved { .. }
             | ServerEvent::HostKeyApproved { .. }
             | ServerEvent::HostKeyMismatched { .. }
+            | ServerEvent::HostKeysAnnounced { .. }
             | ServerEvent::AddressChanged { .. }
             | ServerEvent::Reachable {}
             | ServerEvent::Unreachable { .. }
+            | ServerEvent::WatchStopped { .. }
             | ServerEvent::DeploymentConfigured { .. }
             | ServerEvent::DeploymentDeleted { .. } => {}
         }

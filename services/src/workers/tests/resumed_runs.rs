@@ -20,7 +20,14 @@ async fn start_run(app: &App, workspace: WorkspaceId) -> RunId {
     let run = RunId(app.ids.uuid());
     let command = Personal::Clear(CommandLine::parse("true").unwrap());
     let (work, servers) = (Work::Command { command }, vec![ServerId(app.ids.uuid())]);
-    let requests = RunCommand::Request { work, servers, timeout_seconds: 60, secrets: None };
+    let requests = RunCommand::Request {
+        work,
+        servers,
+        timeout_seconds: 60,
+        secrets: None,
+        secret_names: None,
+        environment: None,
+    };
     order::<Run>(app, workspace, run.0, requests).await;
     run
 }

@@ -126,6 +126,9 @@ async fn a_run_whose_inputs_are_damaged_has_none_as_one_whose_inputs_are_erased(
         work: Work::Command { command: sealed_elsewhere },
         timeout_seconds: 60,
         secrets: None,
+        needs_secrets: false,
+        secret_names: None,
+        environment: None,
         targets: [].into(),
     };
 

@@ -182,8 +182,14 @@ fn command(team: &Team, number: usize) -> (WorkspaceAction, Step) {
             let work =
                 Work::Command { command: Personal::Clear(CommandLine::parse("true").unwrap()) };
             let servers = vec![ServerId(id())];
-            let requests =
-                RunCommand::Request { work, servers, timeout_seconds: 60, secrets: None };
+            let requests = RunCommand::Request {
+                work,
+                servers,
+                timeout_seconds: 60,
+                secrets: None,
+                secret_names: None,
+                environment: None,
+            };
             (WorkspaceAction::StartRun, Step::new::<Run>(RunId(id()).0, requests))
         }
         1 => (WorkspaceAction::RegisterServer, Step::new::<Server>(id(), register())),

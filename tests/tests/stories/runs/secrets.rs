@@ -38,6 +38,43 @@ async fn a_secret_reaches_the_command_and_neither_its_log_nor_the_database() {
 }
 
 #[tokio::test]
+async fn a_run_that_had_secrets_is_retried_with_some_and_says_how_they_were_called() {
+    const NAME: &str = "TOKEN_OF_THE_OLD_RELEASES";
+    let (harness, _node) = RunHarness::new().await;
+    let command = "env | grep -c ^TOKEN_OF_ >> ~/got; exit 1";
+    let run = harness
+        .request(json!({ "command": command, "server_ids": [harness.server], "secrets": { NAME: SECRET } }))
+        .await;
+    let shown = harness.in_state(&run, "failed").await;
+    assert_eq!(shown["secret_names"], json!([NAME]));
+
+    let refused = harness.post(&format!("{run}/retry"), json!({})).await.expect(422);
+    assert_eq!(refused.field("/errors/0/pointer"), "/secrets");
+    assert_eq!(harness.run(&run).await.unwrap()["servers"][0]["attempt"], 1);
+    let again = json!({ "secrets": { NAME: SECRET } });
+    harness.post(&format!("{run}/retry"), again).await.expect(202);
+    harness.in_state(&run, "failed").await;
+
+    let got = std::fs::read_to_string(harness.sshd.home().join("got")).unwrap();
+    assert_eq!(got, "1\n1\n");
+    let canaries = Canaries::new(&[NAME]).unwrap();
+    let database = Place::Database { name: "the dump", url: harness.installation.log_url() };
+    database.search(&canaries).await.is_clean("the name is sealed");
+}
+
+#[tokio::test]
+async fn a_secret_has_no_name_that_the_shell_sets_itself() {
+    let (harness, _node) = RunHarness::new().await;
+    for name in ["UID", "PPID", "LETHE_RUN"] {
+        let asks = json!({ "command": "true", "server_ids": [harness.server], "secrets": { name: SECRET } });
+        let refused = harness.post("runs", asks).await.expect(422);
+        assert_eq!(refused.field("/errors/0/pointer"), "/secrets");
+        assert!(refused.field("/errors/0/detail").starts_with(name), "{}", refused.text());
+    }
+    assert!(harness.installation.events("run.requested").await.is_empty());
+}
+
+#[tokio::test]
 async fn secrets_of_the_documented_size_reach_the_command_and_one_byte_more_is_pointed_at() {
     let (harness, _node) = RunHarness::new().await;
     let value = |letter: &str, bytes: usize| letter.repeat(bytes);

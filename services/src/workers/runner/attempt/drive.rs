@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::run::{Ending, RequestedRun, Stage, StartFailure, Target};
+use domain::run::{Ending, LossCause, RequestedRun, Stage, StartCause, Target};
 use domain::server::ConnectFailure;
 use infra::failpoint;
 use infra::remote::Connection;
@@ -16,6 +16,7 @@ use crate::operations::connect::connect;
 /// How often the removal of a run's files on a server is tried.
 const REMOVALS_MAX: u32 = 3;
 const REMOVAL_PAUSE: Duration = Duration::from_secs(2);
+const LOST: Ending = Ending::Lost { why: LossCause::Unknown };
 
 impl Attempt {
     pub(super) async fn connect(&self) -> Result<Connection, AttemptError> {
@@ -57,7 +58,7 @@ impl Attempt {
             }
             TaskState::Missing => {
                 if !self.launch(&connection, &inputs).await? {
-                    return self.fail(StartFailure::Connect(ConnectFailure::Command)).await;
+                    return self.fail(StartCause::Connect(ConnectFailure::Command)).await;
                 }
                 failpoint!(RunLaunched);
                 state = TaskState::Running;
@@ -71,7 +72,7 @@ impl Attempt {
     }
 
     async fn cancelled_before_it_began(&self) -> Result<Next, AttemptError> {
-        let ending = Ending::Cancelled { forced: false };
+        let ending = Ending::Cancelled { forced: false, proven: true };
         events::ended(&self.app, &self.task, ending, None).await?;
         self.finish().await
     }
@@ -177,7 +178,7 @@ impl Attempt {
     ) -> Result<Next, AttemptError> {
         let log =
             self.rest_of_log(connection, inputs, TaskState::Vanished { rebooted: false }).await?;
-        events::ended(&self.app, &self.task, Ending::Lost, Some(log)).await?;
+        events::ended(&self.app, &self.task, LOST, Some(log)).await?;
         self.clean_up(Some(connection)).await;
         self.finish().await
     }
@@ -185,7 +186,7 @@ impl Attempt {
     /// The inputs are erased. Without the secrets the output cannot be masked, so no more is stored.
     async fn inputs_erased(&mut self) -> Result<Next, AttemptError> {
         if !self.launched {
-            return self.fail(StartFailure::InputsDeleted).await;
+            return self.fail(StartCause::InputsDeleted).await;
         }
         let connection = self.connect().await?;
         match task::kill(&connection, &self.id, GRACE).await {
@@ -193,7 +194,7 @@ impl Attempt {
             Err(error) => return Err(error.into()),
         }
         let log = self.stored_log().await?;
-        events::ended(&self.app, &self.task, Ending::Lost, Some(log)).await?;
+        events::ended(&self.app, &self.task, LOST, Some(log)).await?;
         self.clean_up(Some(&connection)).await;
         self.finish().await
     }

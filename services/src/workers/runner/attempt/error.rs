@@ -1,6 +1,6 @@
 //! Why an attempt cannot continue.
 
-use domain::run::StartFailure;
+use domain::run::StartCause;
 use domain::server::ConnectFailure;
 use infra::event_store::LoadError;
 use infra::keyring::{OpenError, SealError};
@@ -23,7 +23,7 @@ pub enum AttemptError {
     #[error("the deletion of the workspace is requested: nothing begins there")]
     Paused,
     #[error("the server is not reached, or its answer is not valid")]
-    Server(StartFailure),
+    Server(StartCause),
     /// Lethe's own database or keyring failed: this says nothing about the server.
     #[error("{0}")]
     Internal(String),
@@ -43,7 +43,7 @@ impl From<CompareError> for AttemptError {
 
 impl From<RemoteError> for AttemptError {
     fn from(error: RemoteError) -> Self {
-        Self::Server(StartFailure::Connect(error.cause()))
+        Self::Server(StartCause::Connect(error.cause()))
     }
 }
 
@@ -56,7 +56,7 @@ impl From<TaskError> for AttemptError {
             | TaskError::Missing
             | TaskError::NotProven
             | TaskError::Running
-            | TaskError::Answer => Self::Server(StartFailure::Connect(ConnectFailure::Command)),
+            | TaskError::Answer => Self::Server(StartCause::Connect(ConnectFailure::Command)),
         }
     }
 }

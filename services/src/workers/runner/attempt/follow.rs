@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use domain::run::{Ending, Failure, LogSeal, StartFailure};
+use domain::run::{Ending, Failure, LogSeal, LossCause, StartCause};
 use domain::server::ConnectFailure;
 use infra::failpoint;
 use infra::remote::Connection;
@@ -156,9 +156,7 @@ impl Attempt {
                 Err(_) if self.drained >= DRAINS_MAX => return Ok(false),
                 Err(_) => {
                     self.drained += 1;
-                    return Err(AttemptError::Server(StartFailure::Connect(
-                        ConnectFailure::Command,
-                    )));
+                    return Err(AttemptError::Server(StartCause::Connect(ConnectFailure::Command)));
                 }
             }
         }
@@ -201,9 +199,9 @@ impl CommandEnd {
             (Some((Stop::Cancelled, killed)), state) => {
                 let forced =
                     matches!(state, TaskState::Ended(End { ending: Ended::Signalled(KILL), .. }));
-                Ending::Cancelled { forced: forced || killed.forced }
+                Ending::Cancelled { forced: forced || killed.forced, proven: true }
             }
-            (Some((Stop::TimedOut, _)), _) => Ending::TimedOut,
+            (Some((Stop::TimedOut, _)), _) => Ending::TimedOut { proven: true },
             (None, TaskState::Ended(End { ending: Ended::Exited(0), .. })) => Ending::Succeeded,
             (None, TaskState::Ended(End { ending: Ended::Exited(code), .. })) => {
                 Ending::Failed { failure: Failure::Exit { code: code.into() } }
@@ -212,7 +210,7 @@ impl CommandEnd {
                 Ending::Failed { failure: Failure::Signal { number: number.into() } }
             }
             (None, TaskState::Missing | TaskState::Running | TaskState::Vanished { .. }) => {
-                Ending::Lost
+                Ending::Lost { why: LossCause::Unknown }
             }
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use domain::run::{Ending, Failure, Run, Stage, StartFailure, Target};
+use domain::run::{Ending, Failure, LossCause, Run, Stage, StartCause, Target};
 use infra::failpoint;
 use infra::postgres::PgError;
 use infra::remote::task::TaskId;
@@ -135,10 +135,10 @@ impl Attempt {
             Stage::Queued => self.dispatch().await,
             Stage::Dispatched if target.fence < lease.fence => self.dispatch().await,
             Stage::Dispatched | Stage::Started => self.drive(requested, target).await,
-            Stage::Ended(Ending::Lost) if target.log.is_none() => {
+            Stage::Ended(Ending::Lost { .. }) if target.log.is_none() => {
                 self.recover_lost(requested, target).await
             }
-            Stage::Ended(Ending::Lost) => self.look_for_left().await,
+            Stage::Ended(Ending::Lost { .. }) => self.look_for_left().await,
             Stage::Ended(_) => {
                 self.clean_up(None).await;
                 self.finish().await
@@ -155,7 +155,7 @@ impl Attempt {
 
     /// The server is not reached, or its answer is not valid: waits, fails the run, or reports it as
     /// lost.
-    async fn on_unreachable(&mut self, cause: StartFailure) -> Result<Next, AttemptError> {
+    async fn on_unreachable(&mut self, cause: StartCause) -> Result<Next, AttemptError> {
         self.mark_unreached();
         let unseen = self.seen.elapsed();
         if let Some(lost) = self.task.lost {
@@ -172,13 +172,14 @@ impl Attempt {
         if unseen < Duration::from_secs(self.app.config.run_lost_seconds.into()) {
             return Err(AttemptError::Server(cause));
         }
-        events::ended(&self.app, &self.task, Ending::Lost, None).await?;
+        let ending = Ending::Lost { why: LossCause::Unknown };
+        events::ended(&self.app, &self.task, ending, None).await?;
         self.app.run_queue.lose(self.task.run, self.task.lease, RECOVER_EVERY).await?;
         Ok(Next::Done)
     }
 
     /// Ends the attempt. Only where it is certain that nothing was started.
-    async fn fail(&self, cause: StartFailure) -> Result<Next, AttemptError> {
+    async fn fail(&self, cause: StartCause) -> Result<Next, AttemptError> {
         let failure = Failure::NotStarted { cause };
         events::ended(&self.app, &self.task, Ending::Failed { failure }, None).await?;
         self.finish().await

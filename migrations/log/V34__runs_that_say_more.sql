@@ -1,0 +1,3 @@
+-- A programme older than this migration does not work after it: stop its nodes first. It cannot read a run or a server
+-- that has one of the new events, or one of `run.lost`, `run.cancelled` and `run.timed_out` in their second version, so
+-- that it would neither follow nor cancel such a run. No table changes.
