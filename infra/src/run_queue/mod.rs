@@ -104,8 +104,8 @@ impl RunQueue {
     }
 
     /// Queues a task in the reader's transaction, once. Earlier attempts on the server are superseded: one that
-    /// may run is left, as [`Self::leave`] does it. A lost one of another run that this one
-    /// waits for is looked for at once.
+    /// may run is left, as [`Self::leave`] does it. A lost task of another run of its deployment, which this one waits
+    /// for, is looked for at once.
     pub async fn put(&self, tx: &Transaction<'_>, task: &NewTask) -> Result<(), PgError> {
         let attempt = signed(task.attempt);
         let (deployment, secrets) = (task.deployment.map(|id| id.0), task.secrets.map(|id| id.0));
