@@ -137,6 +137,14 @@ families! {
     runs_ended: IntCounterVec = "lethe_runs_ended_total" ["outcome"],
     /// Age of the oldest run task that no node has claimed.
     run_queue_age_seconds: Gauge = "lethe_run_queue_age_seconds" [],
+    /// Attempts that this node may work on at the same time.
+    run_slots: IntGauge = "lethe_run_slots" [],
+    /// How many more it may take. The last fifth is for workspaces and accounts that have no attempt at work.
+    run_slots_free: IntGauge = "lethe_run_slots_free" [],
+    /// Requests for runs that were refused, because as many tasks of the workspace wait as may.
+    run_quotas_reached: IntCounter = "lethe_run_quotas_reached_total" [],
+    /// Folders on servers that could not be removed yet when their attempts had ended. At most 10,000 are counted.
+    run_leftovers: IntGauge = "lethe_run_leftovers" [],
     /// Attempts that were reported as lost, because their outcome is unknown.
     runs_lost: IntCounter = "lethe_runs_lost_total" [],
     /// Running attempts that another node took over.

@@ -71,6 +71,7 @@ pub(super) const LOG: Functions = Functions {
         working.create_sample_partitions 1,
         working.drop_sample_partitions 1,
         working.claim_run_tasks_after 2,
+        working.claim_run_tasks_fair 1,
         working.create_run_log_partitions 1,
         working.drop_run_log_partitions 1,
         working.note_failover 2,

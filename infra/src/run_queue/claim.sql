@@ -4,4 +4,4 @@ select (c.task).run_id, (c.task).server_id, (c.task).attempt, (c.task).workspace
   extract(epoch from clock_timestamp() - (c.task).seen_at)::float8 as unseen_seconds,
   extract(epoch from clock_timestamp() - (c.task).lost_at)::float8 as lost_seconds,
   c.through
-from working.claim_run_tasks_after($1, $2, $3, $4, $5, $6, $7) c
+from working.claim_run_tasks_fair($1, $2, $3, $4, $5, $6, $7, $8, $9) c

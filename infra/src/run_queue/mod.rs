@@ -1,5 +1,9 @@
 //! The queue of runs: a row for each attempt on a server, under a lease and a fence.
 
+mod leftovers;
+mod limits;
+mod lost;
+mod paused;
 mod round;
 mod secrets;
 mod task;
@@ -11,7 +15,7 @@ use std::time::Duration;
 use crate::postgres::Transaction;
 use chrono::{DateTime, Utc};
 use domain::run::TaskLease;
-use domain::{DeploymentId, RunId, RunSecretsId, ServerId, WorkspaceId};
+use domain::{AccountId, DeploymentId, RunId, RunSecretsId, ServerId, WorkspaceId};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -19,11 +23,18 @@ use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
 use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
+pub use leftovers::{DueLeftover, LEFTOVERS_OF_WORKSPACE, Leftover};
+pub use limits::{FreeSlots, RunLimits};
 pub use round::ClaimRound;
 pub use secrets::{SECRETS_OF_WORKSPACE, SecretsError, SecretsPlace, UnusedSecrets};
 pub use task::{BegunTask, HeldTask, RenewedTask, Task};
 
 const PUT: &str = include_str!("put.sql");
+/// What a deployment waits for is looked for soon, however seldom it was before.
+const HASTEN: &str = "update working.run_tasks set next_at = null \
+    where server_id = $1 and deployment_id = $2 and run_id <> $3 and state = 'lost' \
+    and next_at > clock_timestamp() + interval '1 minute'";
+const COUNT_WAITING: &str = include_str!("count_waiting.sql");
 const SUPERSEDE: &str = include_str!("supersede.sql");
 const CANCEL: &str = "update working.run_tasks set cancel = true, next_at = null, \
     state = case state when 'paused' then 'queued' else state end \
@@ -44,33 +55,13 @@ const HAND_OVER: &str =
 const LAUNCH: &str = "update working.run_tasks set launched = true \
     where run_id = $1 and server_id = $2 and attempt = $3 and fence = $4";
 const BEGIN: &str = include_str!("begin.sql");
-const LOSE: &str = include_str!("lose.sql");
 const LOSE_ALL: &str = include_str!("lose_all.sql");
 const LOSE_RUN: &str = "update working.run_tasks set state = 'lost', launched = true, \
     fence = fence + 1, node = null, lease_until = null, next_at = null, lost_at = clock_timestamp() \
     where run_id = $1 and state in ('queued', 'paused', 'running')";
-const LEAVE: &str = include_str!("leave.sql");
-const DELETE_EARLIER: &str = "delete from working.run_tasks \
-    where run_id = $1 and server_id = $2 and attempt < $3 and state = 'lost'";
-const SET_ASIDE: &str = include_str!("set_aside.sql");
-const RESUME: &str = include_str!("resume.sql");
-const RESUME_CANCELLED: &str = include_str!("resume_cancelled.sql");
-const LIST_PAUSED: &str = include_str!("list_paused_workspaces.sql");
-const LIST_PAUSED_RUNS: &str = include_str!("list_paused_runs.sql");
 /// So many tasks are changed by one statement.
 const AT_ONCE: i64 = 1000;
 const FINISH: &str = include_str!("finish.sql");
-
-/// How many tasks may be worked on at the same time.
-#[derive(Clone, Copy, Debug)]
-pub struct RunLimits {
-    /// On one server, over all nodes.
-    pub per_server: u32,
-    /// Of one workspace, over all nodes.
-    pub per_workspace: u32,
-    /// By this node.
-    pub per_node: u32,
-}
 
 /// A task to queue: an attempt on one server.
 #[derive(Clone, Debug)]
@@ -81,6 +72,8 @@ pub struct NewTask {
     /// From 1.
     pub attempt: u32,
     pub workspace: WorkspaceId,
+    /// Whose it is, among the limits. `None`: it counts for no account.
+    pub requester: Option<AccountId>,
     /// Tasks of a workspace are claimed in this order.
     pub queued_at: DateTime<Utc>,
     /// `None`: the run is of a command.
@@ -111,13 +104,18 @@ impl RunQueue {
     }
 
     /// Queues a task in the reader's transaction, once. Earlier attempts on the server are superseded: one that
-    /// may run is left, as [`Self::leave`] does it.
+    /// may run is left, as [`Self::leave`] does it. A lost task of another run of its deployment, which this one waits
+    /// for, is looked for at once.
     pub async fn put(&self, tx: &Transaction<'_>, task: &NewTask) -> Result<(), PgError> {
         let attempt = signed(task.attempt);
         let (deployment, secrets) = (task.deployment.map(|id| id.0), task.secrets.map(|id| id.0));
+        let requester = task.requester.map(|id| id.0);
         let timeout = signed(task.timeout_seconds);
         tx.execute(SUPERSEDE, &[&task.run.0, &task.server.0, &attempt]).await?;
-        let values: [&(dyn ToSql + Sync); 8] = [
+        if let Some(deployment) = deployment {
+            tx.execute(HASTEN, &[&task.server.0, &deployment, &task.run.0]).await?;
+        }
+        let values: [&(dyn ToSql + Sync); 9] = [
             &task.run.0,
             &task.server.0,
             &attempt,
@@ -126,6 +124,7 @@ impl RunQueue {
             &deployment,
             &secrets,
             &timeout,
+            &requester,
         ];
         tx.execute(PUT, &values).await?;
         Ok(())
@@ -173,19 +172,27 @@ impl RunQueue {
         }
     }
 
-    /// Claims at most `limit` tasks for this node, each under a new fence, within the limits. `round` says which
+    /// Counts the tasks of a workspace that have not begun, queued or set aside: at most `most` of each.
+    pub async fn count_waiting(&self, workspace: WorkspaceId, most: u32) -> Result<u32, PgError> {
+        let rows = query(&self.pool, COUNT_WAITING, &[&workspace.0, &i64::from(most)]).await?;
+        let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// Claims tasks for these slots of this node, each under a new fence, within the limits. `round` says which
     /// workspaces are looked at, and after it which are next.
     pub async fn claim(
         &self,
         node: Uuid,
-        limit: u32,
+        slots: FreeSlots,
         limits: RunLimits,
         round: &mut ClaimRound,
     ) -> Result<Vec<Task>, PgError> {
         let (server, workspace) = (signed(limits.per_server), signed(limits.per_workspace));
-        let (limit, lease) = (signed(limit), self.lease.as_secs_f64());
-        let values: [&(dyn ToSql + Sync); 7] =
-            [&node, &limit, &lease, &server, &workspace, &round.after, &round.upto];
+        let (account, most) = (signed(limits.per_account), signed(slots.most));
+        let (lease, kept) = (self.lease.as_secs_f64(), slots.are_kept);
+        let values: [&(dyn ToSql + Sync); 9] =
+            [&node, &most, &lease, &server, &workspace, &account, &kept, &round.after, &round.upto];
         let rows = query(&self.pool, CLAIM, &values).await?;
         // The last row has no task.
         let Some((last, tasks)) = rows.split_last() else { return Ok(vec![]) };
@@ -230,79 +237,6 @@ impl RunQueue {
             query_opt(&self.pool, BEGIN, &[&run.0, &lease.server.0, &attempt, &fence]).await?;
         let left: Option<f64> = row.map(|row| row.try_get(0)).transpose()?;
         Ok(left.map(task::seconds))
-    }
-
-    /// Records that the task is lost. It can be claimed again after `pause`, to be searched for.
-    pub async fn lose(
-        &self,
-        run: RunId,
-        lease: TaskLease,
-        pause: Duration,
-    ) -> Result<bool, PgError> {
-        let (attempt, fence, pause) = (signed(lease.attempt), fence(lease), pause.as_secs_f64());
-        let values: [&(dyn ToSql + Sync); 5] = [&run.0, &lease.server.0, &attempt, &fence, &pause];
-        Ok(execute(&self.pool, LOSE, &values).await? == 1)
-    }
-
-    /// Leaves a lost task, and deletes its secrets. It is claimed again a day later, then each time after as long as
-    /// it has been lost by then, and at the end of its workspace; [`Self::begun`] lists it until it is finished.
-    pub async fn leave(&self, run: RunId, lease: TaskLease) -> Result<(), PgError> {
-        let (attempt, fence) = (signed(lease.attempt), fence(lease));
-        execute(&self.pool, LEAVE, &[&run.0, &lease.server.0, &attempt, &fence]).await?;
-        Ok(())
-    }
-
-    /// Deletes the earlier attempts that were left: it is certain that none of them runs.
-    pub async fn delete_earlier(&self, run: RunId, lease: TaskLease) -> Result<(), PgError> {
-        let attempt = signed(lease.attempt);
-        execute(&self.pool, DELETE_EARLIER, &[&run.0, &lease.server.0, &attempt]).await?;
-        Ok(())
-    }
-
-    /// Sets a claimed task aside that may not begin, and others of its workspace that are queued: no claim looks at them
-    /// until [`Self::resume`]. One that was launched is let go instead, and can be claimed again after some minutes.
-    pub async fn set_aside(&self, run: RunId, lease: TaskLease) -> Result<(), PgError> {
-        let (attempt, fence) = (signed(lease.attempt), fence(lease));
-        let values: [&(dyn ToSql + Sync); 5] =
-            [&run.0, &lease.server.0, &attempt, &fence, &AT_ONCE];
-        execute(&self.pool, SET_ASIDE, &values).await?;
-        Ok(())
-    }
-
-    /// Queues again what was set aside of a workspace; returns how many tasks.
-    pub async fn resume(&self, workspace: WorkspaceId) -> Result<u64, PgError> {
-        self.all_batches(RESUME, workspace).await
-    }
-
-    /// Queues again what was set aside of a workspace, and cancelled by a node that does not know of it.
-    pub async fn resume_cancelled(&self, workspace: WorkspaceId) -> Result<u64, PgError> {
-        self.all_batches(RESUME_CANCELLED, workspace).await
-    }
-
-    /// At most `limit` workspaces of which tasks are set aside, in the order of their ids, after `after`.
-    pub async fn paused(
-        &self,
-        after: Option<WorkspaceId>,
-        limit: i32,
-    ) -> Result<Vec<WorkspaceId>, PgError> {
-        let after = after.map_or(Uuid::nil(), |after| after.0);
-        let rows = query(&self.pool, LIST_PAUSED, &[&after, &limit]).await?;
-        rows.iter().map(|row| Ok(WorkspaceId(row.try_get(0)?))).collect()
-    }
-
-    /// At most `limit` runs of a workspace that were requested before `before` and are set aside, in the order of their
-    /// ids, after `after`.
-    pub async fn paused_runs(
-        &self,
-        workspace: WorkspaceId,
-        before: DateTime<Utc>,
-        after: Option<RunId>,
-        limit: i64,
-    ) -> Result<Vec<RunId>, PgError> {
-        let after = after.map_or(Uuid::nil(), |after| after.0);
-        let values: [&(dyn ToSql + Sync); 4] = [&workspace.0, &before, &after, &limit];
-        let rows = query(&self.pool, LIST_PAUSED_RUNS, &values).await?;
-        rows.iter().map(|row| Ok(RunId(row.try_get(0)?))).collect()
     }
 
     /// Marks every task of a workspace of which something may run on a server as to be ended.

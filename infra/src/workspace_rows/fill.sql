@@ -4,6 +4,9 @@ select gen_random_uuid(), gen_random_uuid(), 1, $1, 'queued', now() from generat
 insert into working.run_secrets (secrets_id, run_id, workspace_id, sealed)
 select gen_random_uuid(), gen_random_uuid(), $1, '' from generate_series(1, $2);
 
+insert into working.run_leftovers (run_id, server_id, attempt, workspace_id, next_at)
+select gen_random_uuid(), gen_random_uuid(), 1, $1, now() from generate_series(1, $2);
+
 -- Runs of ten chunks, over three days.
 select working.create_run_log_partitions('2026-01-01', '2026-01-03');
 insert into working.run_log_chunks (run_id, server_id, attempt, seq, day, workspace_id, fence, at, first_line, last_line,

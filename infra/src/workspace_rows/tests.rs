@@ -13,9 +13,10 @@ const FILL: &str = include_str!("fill.sql");
 /// What a batch reads at most: its rows, and each once more to delete it.
 const BATCH: i64 = 1000;
 
-const BATCHED: [WorkspaceRows; 4] = [
+const BATCHED: [WorkspaceRows; 5] = [
     run_queue::OF_WORKSPACE,
     run_queue::SECRETS_OF_WORKSPACE,
+    run_queue::LEFTOVERS_OF_WORKSPACE,
     run_log::OF_WORKSPACE,
     event_store::SNAPSHOTS_OF_WORKSPACE,
 ];

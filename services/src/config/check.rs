@@ -210,7 +210,9 @@ impl Config {
             ("workers", self.workers.map_or(1, u32::from), 1),
             ("runs_per_server", self.runs_per_server, 1),
             ("runs_per_workspace", self.runs_per_workspace, 1),
+            ("runs_per_account", self.runs_per_account, 1),
             ("runs_per_node", self.runs_per_node, 1),
+            ("runs_queued_per_workspace", self.runs_queued_per_workspace, 1),
             ("run_lost_seconds", self.run_lost_seconds, 1),
             ("run_log_bytes_max", self.run_log_bytes_max, 1024),
         ];

@@ -118,8 +118,12 @@ settings! {
     runs_per_server: u32 = "4",
     /// The most runs of one workspace at the same time.
     runs_per_workspace: u32 = "20",
-    /// The most runs of one node at the same time.
-    runs_per_node: u32 = "50",
+    /// The most runs that one account has requested, in all its workspaces, at the same time.
+    runs_per_account: u32 = "20",
+    /// The most runs of one node at the same time; the last fifth is kept for workspaces and accounts that have none.
+    runs_per_node: u32 = "200",
+    /// The most runs of one workspace that wait, one for each server.
+    runs_queued_per_workspace: u32 = "1000",
     /// Seconds without an answer from its server after which a run counts as lost.
     run_lost_seconds: u32 = "600",
     /// The most bytes in a run's log; a longer log ends with a line that says so.

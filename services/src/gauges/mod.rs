@@ -198,6 +198,7 @@ async fn rows(app: &App) -> Result<(), PgError> {
         metrics.runs.with_label_values(&[state]).set(tasks);
     }
     metrics.run_queue_age_seconds.set(row.try_get("run_queue_seconds")?);
+    metrics.run_leftovers.set(row.try_get("run_leftovers")?);
     metrics.seat_leases.set(row.try_get("seat_leases")?);
     metrics.addresses_unreadable.set(row.try_get("addresses_unreadable")?);
     let moved: (Option<Vec<u8>>, Option<bool>) =
@@ -230,6 +231,8 @@ mod tests {
         from generate_series(1, 3);
         insert into working.run_tasks (run_id, server_id, attempt, workspace_id, state, queued_at)
         select gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), 'queued', now() - interval '1 hour';
+        insert into working.run_leftovers (run_id, server_id, attempt, workspace_id, next_at)
+        select gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), now() from generate_series(1, 2);
         insert into working.seat_leases
           (lease_id, workspace_id, account_id, fence, ttl_seconds, renewed_at, expires_at)
         select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, 60, now(), now() + live * interval '1 hour'
@@ -249,6 +252,7 @@ mod tests {
             "lethe_mail_outbox{state=\"sent\"} 0",
             "lethe_runs{state=\"queued\"} 1",
             "lethe_runs{state=\"lost\"} 0",
+            "lethe_run_leftovers 2",
             "lethe_seat_leases 2",
             "lethe_addresses_unreadable 0",
             "lethe_email_index_moved_ratio 1",

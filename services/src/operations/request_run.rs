@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::privacy::{CommandLine, Personal, RunEnvironment, RunSecrets, Sealed};
-use domain::run::{Run, RunCommand, Work};
+use domain::run::{Run, RunCommand, RunEvent, Work};
 use domain::server::{LiveServer, Server};
 use domain::{AggregateRoot, DeploymentId, Refused, RunId, RunSecretsId, ServerId, WorkspaceId};
 use infra::event_store::{ExecuteError, LoadError, Loaded, Receipt, Request, Step};
@@ -27,6 +27,11 @@ pub(crate) enum RequestRunError {
     DeploymentOnSeveral,
     #[error("the server has no such deployment: check the id")]
     NoSuchDeployment,
+    #[error(
+        "{waiting} runs of the workspace wait, of at most {limit}, one for each server: request this one once some \
+         have begun, or cancel some"
+    )]
+    QueueFull { waiting: u32, limit: u32 },
     #[error("the secrets were not sealed: {0}")]
     Seal(#[from] SealError),
     #[error(transparent)]
@@ -39,10 +44,12 @@ pub(crate) enum RequestRunError {
     Postgres(#[from] PgError),
 }
 
-/// A server on which nothing can be run, by its place in the request.
+/// A server on which nothing can be run.
 #[derive(Debug)]
 pub(crate) struct UnusableServer {
-    pub(crate) index: usize,
+    pub(crate) server: ServerId,
+    /// Its place in the request; `None`: the request names no servers.
+    pub(crate) index: Option<usize>,
     pub(crate) reason: &'static str,
 }
 
@@ -90,7 +97,8 @@ impl RequestRun {
             LookedUp::Earlier(receipt) => return Ok(receipt),
         };
         let Self { member, work, servers, timeout_seconds, secrets } = self;
-        let usable = usable(app, member, &servers).await?;
+        needs_seat(app, member).await?;
+        let usable = usable(app, member, &servers, true).await?;
         let work = match work {
             RequestedWork::Command(command) => Work::Command { command: Personal::Clear(command) },
             RequestedWork::Deployment(deployment) => work_of(deployment, &usable)?,
@@ -104,6 +112,7 @@ impl RequestRun {
             environment: None,
         };
         refuse_early(&Run::Absent, command(None))?;
+        needs_room(app, member, servers.len()).await?;
         let run = (member.workspace, run_of(request));
         let receipt = execute_with(app, new, run, &secrets, command).await?;
         failpoint!(RunRequested);
@@ -124,11 +133,16 @@ impl RetryRun<'_> {
             LookedUp::Earlier(receipt) => return Ok(receipt),
         };
         let Self { member, run, state, servers, secrets } = self;
-        usable(app, member, &servers).await?;
+        needs_seat(app, member).await?;
+        usable(app, member, &servers, true).await?;
         let command = |secrets| RunCommand::Retry { servers: servers.clone(), secrets };
         // Whether there are some is what is refused: any id does.
         let some = (!secrets.expose().is_empty()).then_some(RunSecretsId(run.0));
-        refuse_early(state, command(some))?;
+        let retried = retried(refuse_early(state, command(some))?);
+        if servers.is_empty() {
+            usable(app, member, &retried, false).await?;
+        }
+        needs_room(app, member, retried.len()).await?;
         execute_with(app, new, (member.workspace, run), &secrets, command).await
     }
 }
@@ -148,27 +162,55 @@ async fn execute_with(
 }
 
 /// Nothing is sealed and stored for a command that is refused anyway.
-fn refuse_early(state: &Run, command: RunCommand) -> Result<(), ExecuteError> {
-    state.decide(command).map(drop).map_err(|refused| Refused::Run(refused).into())
+fn refuse_early(state: &Run, command: RunCommand) -> Result<Vec<RunEvent>, ExecuteError> {
+    state.decide(command).map_err(|refused| Refused::Run(refused).into())
 }
 
-/// Loads the servers, all of which must have an approved host key and a credential, for a member who has
-/// a seat.
+/// The servers of another attempt: those that the decision has chosen, where the request names none.
+fn retried(decided: Vec<RunEvent>) -> Vec<ServerId> {
+    let mut retried = vec![];
+    for event in decided {
+        if let RunEvent::Retried { servers, .. } = event {
+            retried.extend(servers);
+        }
+    }
+    retried
+}
+
+async fn needs_seat(app: &App, member: SeatMember) -> Result<(), RequestRunError> {
+    if member.holds_seat(app).await? { Ok(()) } else { Err(RequestRunError::SeatNeeded) }
+}
+
+/// No more of a workspace waits than the setting says. What is on its way into the queue is not counted.
+async fn needs_room(app: &App, member: SeatMember, tasks: usize) -> Result<(), RequestRunError> {
+    let limit = app.config.runs_queued_per_workspace;
+    let waiting = app.run_queue.count_waiting(member.workspace, limit).await?;
+    let tasks = u32::try_from(tasks).unwrap_or(u32::MAX);
+    if waiting.saturating_add(tasks) <= limit {
+        return Ok(());
+    }
+    app.metrics.run_quotas_reached.inc();
+    Err(RequestRunError::QueueFull { waiting: waiting.min(limit), limit })
+}
+
+/// Loads the servers, all of which must have an approved host key and a credential. `are_named`: the request names
+/// them.
 async fn usable(
     app: &App,
     member: SeatMember,
     servers: &[ServerId],
+    are_named: bool,
 ) -> Result<Vec<Loaded<Server>>, RequestRunError> {
-    if !member.holds_seat(app).await? {
-        return Err(RequestRunError::SeatNeeded);
-    }
     let mut usable = Vec::with_capacity(servers.len());
     let mut unusable = vec![];
     for (index, server) in servers.iter().enumerate() {
         let loaded = app.executor.load::<Server>(member.workspace.into(), server.0).await?;
         match why_unusable(loaded.state.live()) {
             None => usable.push(loaded),
-            Some(reason) => unusable.push(UnusableServer { index, reason }),
+            Some(reason) => {
+                let index = are_named.then_some(index);
+                unusable.push(UnusableServer { server: *server, index, reason });
+            }
         }
     }
     if unusable.is_empty() { Ok(usable) } else { Err(RequestRunError::Servers(unusable)) }

@@ -12,7 +12,7 @@ use infra::ids::Ids;
 use infra::log::watermark::Watermark;
 use infra::log::{ReadPositions, ReaderOptions, Readers};
 use infra::metrics::Metrics;
-use infra::run_queue::{ClaimRound, NewTask, RunLimits, RunQueue};
+use infra::run_queue::{ClaimRound, FreeSlots, NewTask, RunLimits, RunQueue};
 use infra::seats::{Renewal, Seats};
 use test_support::TestNode;
 use tests::bench::{Goal, Run, Series, Table, in_turns_for, number};
@@ -29,7 +29,8 @@ const APPENDING: usize = 64;
 const RENEWING: usize = 16;
 const WORKSPACES: u128 = 100;
 const SERVERS: u128 = 1000;
-const LIMITS: RunLimits = RunLimits { per_server: 4, per_workspace: 20, per_node: 50 };
+const LIMITS: RunLimits =
+    RunLimits { per_server: 4, per_workspace: 20, per_account: 20, per_node: 200 };
 /// Also holds an id, so that nobody sees a snapshot without it.
 const HOLD: &str = "begin isolation level repeatable read; select pg_current_xact_id(); select count(*) from working.run_tasks";
 
@@ -158,6 +159,7 @@ async fn go_through(queue: &RunQueue, node: &TestNode, ids: &Ids) {
         server: ServerId(Uuid::from_u128(run.as_u128() % SERVERS)),
         attempt: 1,
         workspace: WorkspaceId(Uuid::from_u128(run.as_u128() % WORKSPACES)),
+        requester: None,
         queued_at: Clock::system().now(),
         deployment: None,
         secrets: None,
@@ -168,7 +170,9 @@ async fn go_through(queue: &RunQueue, node: &TestNode, ids: &Ids) {
     queue.put(&tx, &task).await.unwrap();
     tx.commit().await.unwrap();
     drop(client);
-    let claimed = queue.claim(Uuid::nil(), 1, LIMITS, &mut ClaimRound::default()).await.unwrap();
+    let slots = FreeSlots { most: 1, are_kept: false };
+    let claimed =
+        queue.claim(Uuid::nil(), slots, LIMITS, &mut ClaimRound::default()).await.unwrap();
     let [claimed] = &claimed[..] else { panic!("{} tasks were claimed", claimed.len()) };
     queue.finish(claimed.run, claimed.lease).await.unwrap();
 }

@@ -44,7 +44,7 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     ("Which statement claims a run's task?", "infra/src/run_queue/claim.sql", "claim_run_tasks"),
     (
         "How is the queue fair between workspaces?",
-        "migrations/functions/working/claim_run_tasks_after.sql",
+        "migrations/functions/working/claim_run_tasks_fair.sql",
         "create",
     ),
     ("Where is a run's lease renewed?", "infra/src/run_queue/renew.sql", "lease_until"),

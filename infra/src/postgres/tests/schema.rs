@@ -31,7 +31,7 @@ async fn a_schema_is_older_or_newer_by_its_last_migration() {
     let older = "delete from refinery_schema_history
         where version = (select max(version) from refinery_schema_history)";
     let older = after(older).await;
-    assert!(matches!(older, Schema::Older { applied, known } if applied == known - 1), "{older:?}");
+    assert!(matches!(older, Schema::Older { applied, known } if applied < known), "{older:?}");
 
     let newer =
         "insert into refinery_schema_history values (900, 'later', '2026-01-01T00:00:00Z', '0')";

@@ -22,8 +22,10 @@ impl Harness {
 #[tokio::test]
 async fn what_may_run_is_listed_though_nobody_looks_for_it_soon() {
     let given = given(LEASE).await;
-    let deployment = Some(DeploymentId(Uuid::from_u128(5)));
-    let deploys = |run, attempt| NewTask { attempt, deployment, ..task(1, 7, run) };
+    let deploys = |run, attempt| {
+        let deployment = Some(DeploymentId(Uuid::from_u128(run)));
+        NewTask { attempt, deployment, ..task(1, 7, run) }
+    };
     let workspace = WorkspaceId(Uuid::from_u128(1));
     let launched = async || {
         let task = given.claim(ONE, 1, WIDE).await.remove(0);
@@ -45,7 +47,7 @@ async fn what_may_run_is_listed_though_nobody_looks_for_it_soon() {
     let begun: Vec<_> = begun.iter().map(|it| (it.run.0.as_u128(), it.launched)).collect();
     assert_eq!(begun, [(10, true), (11, true)]);
     given.put([deploys(12, 1)]).await;
-    assert_eq!(given.claimed(9, WIDE).await, [12], "nor does another run of the deployment");
+    assert_eq!(given.claimed(9, WIDE).await, [12], "nor does another deployment");
     assert_eq!(given.queue.end_of_workspace(workspace).await.unwrap(), 3);
     let found = given.claim(OTHER, 9, WIDE).await;
     let found: Vec<_> = found.iter().map(|it| (it.run.0.as_u128(), it.cancel)).collect();
@@ -156,4 +158,81 @@ async fn a_cancelled_attempt_that_is_left_stays_cancelled_and_is_ended_with_its_
     let workspace = WorkspaceId(Uuid::from_u128(1));
     assert_eq!(given.queue.end_of_workspace(workspace).await.unwrap(), 1);
     assert!(given.claim(OTHER, 9, WIDE).await.remove(0).cancel);
+}
+
+/// Of the one deployment of a server.
+fn deploys(run: u128, attempt: u32) -> NewTask {
+    let deployment = Some(DeploymentId(Uuid::from_u128(5)));
+    NewTask { attempt, deployment, ..task(1, 7, run) }
+}
+
+fn attempts(tasks: &[Task]) -> Vec<(u128, u32)> {
+    tasks.iter().map(|task| (task.run.0.as_u128(), task.lease.attempt)).collect()
+}
+
+/// A harness of which the first attempt at run 10 of the deployment was left.
+async fn given_left() -> (Harness, Task) {
+    let given = given(LEASE).await;
+    given.put([deploys(10, 1)]).await;
+    let left = given.launched().await;
+    given.queue.lose(left.run, left.lease, LEASE).await.unwrap();
+    given.queue.leave(left.run, left.lease).await.unwrap();
+    assert_eq!(given.claimed(9, WIDE).await, []);
+    (given, left)
+}
+
+#[tokio::test]
+async fn a_deployment_waits_while_an_earlier_run_of_it_may_be_at_work() {
+    let (given, left) = given_left().await;
+    let server = left.lease.server;
+
+    given.put([deploys(11, 1)]).await;
+    let found = given.claim(OTHER, 9, WIDE).await;
+    assert_eq!(attempts(&found), [(10, 1)], "it is looked for at once");
+    given.queue.leave(found[0].run, found[0].lease).await.unwrap();
+    let minutes = "select round(extract(epoch from next_at - clock_timestamp()) / 60)::text
+        from working.run_tasks where state = 'lost'";
+    assert_eq!(given.text(minutes).await, "5", "and again soon");
+
+    given.put([deploys(10, 2)]).await;
+    let second = given.claim(ONE, 9, WIDE).await;
+    assert_eq!(attempts(&second), [(10, 2)], "which ends the one that is lost");
+    given.queue.finish(second[0].run, second[0].lease).await.unwrap();
+    assert_eq!(given.claimed(9, WIDE).await, [], "it did not come so far");
+
+    assert!(given.queue.prove_gone(left.run, server, 1).await.unwrap());
+    assert!(!given.queue.prove_gone(left.run, server, 1).await.unwrap());
+    assert_eq!(attempts(&given.claim(ONE, 9, WIDE).await), [(11, 1)]);
+    assert!(!given.queue.prove_gone(RunId(Uuid::from_u128(11)), server, 1).await.unwrap());
+    assert_eq!(given.states().await, ["running"], "what is not lost stays");
+}
+
+#[tokio::test]
+async fn a_later_attempt_is_found_behind_all_that_wait_for_the_earlier_one() {
+    let (given, _) = given_left().await;
+    given.put((11..51).map(|run| deploys(run, 1))).await;
+    let queued_at = DateTime::from_timestamp(1000, 0).unwrap();
+    given.put([NewTask { queued_at, ..deploys(10, 2) }]).await;
+
+    assert_eq!(attempts(&given.claim(ONE, 9, WIDE).await), [(10, 2)]);
+}
+
+#[tokio::test]
+async fn the_earlier_attempts_that_may_run_are_those_that_are_lost() {
+    let given = given(LEASE).await;
+    given.put([task(1, 7, 10)]).await;
+    given.launched().await;
+    given.put([NewTask { attempt: 2, ..task(1, 7, 10) }]).await;
+    let second = given.launched().await;
+    given.put([NewTask { attempt: 3, ..task(1, 7, 10) }]).await;
+    let third = given.launched().await;
+    assert_eq!(third.lease.attempt, 3);
+    let earlier = async || given.queue.earlier(third.run, third.lease).await.unwrap();
+    assert_eq!(earlier().await, [2, 1]);
+
+    let server = second.lease.server;
+    assert!(given.queue.prove_gone(second.run, server, 2).await.unwrap());
+
+    assert_eq!(earlier().await, [1]);
+    assert_eq!(given.queue.earlier(second.run, second.lease).await.unwrap(), [1]);
 }

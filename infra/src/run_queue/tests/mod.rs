@@ -1,4 +1,6 @@
+mod fair;
 mod left;
+mod leftovers;
 mod paused;
 mod reads;
 mod rounds;
@@ -11,7 +13,8 @@ use test_support::{Databases, databases};
 const LEASE: Duration = Duration::from_mins(1);
 const ONE: Uuid = Uuid::from_u128(1);
 const OTHER: Uuid = Uuid::from_u128(2);
-const WIDE: RunLimits = RunLimits { per_server: 100, per_workspace: 100, per_node: 100 };
+const WIDE: RunLimits =
+    RunLimits { per_server: 100, per_workspace: 100, per_account: 100, per_node: 100 };
 
 struct Harness {
     databases: Databases,
@@ -26,13 +29,18 @@ async fn given(lease: Duration) -> Harness {
     Harness { databases, pool, queue }
 }
 
-/// Number `run` of a workspace, on a server; a later number is younger.
+fn account(id: u128) -> AccountId {
+    AccountId(Uuid::from_u128(id))
+}
+
+/// Number `run` of a workspace, on a server; a later number is younger. Each workspace has one account.
 fn task(workspace: u128, server: u128, run: u128) -> NewTask {
     NewTask {
         run: RunId(Uuid::from_u128(run)),
         server: ServerId(Uuid::from_u128(server)),
         attempt: 1,
         workspace: WorkspaceId(Uuid::from_u128(workspace)),
+        requester: Some(account(workspace)),
         queued_at: DateTime::from_timestamp(i64::try_from(run).unwrap(), 0).unwrap(),
         deployment: None,
         secrets: None,
@@ -66,7 +74,11 @@ impl Harness {
     }
 
     async fn claim(&self, node: Uuid, most: u32, limits: RunLimits) -> Vec<Task> {
-        self.queue.claim(node, most, limits, &mut ClaimRound::default()).await.unwrap()
+        self.claim_for(node, FreeSlots { most, are_kept: false }, limits).await
+    }
+
+    async fn claim_for(&self, node: Uuid, slots: FreeSlots, limits: RunLimits) -> Vec<Task> {
+        self.queue.claim(node, slots, limits, &mut ClaimRound::default()).await.unwrap()
     }
 
     async fn claimed(&self, most: u32, limits: RunLimits) -> Vec<u128> {
@@ -109,7 +121,7 @@ async fn no_more_are_taken_than_a_server_and_a_workspace_may_have() {
     let given = given(LEASE).await;
     given.put((0..5).map(|run| task(1, 7, 10 + run))).await;
     given.put([task(1, 8, 20), task(2, 9, 30)]).await;
-    let limits = RunLimits { per_server: 2, per_workspace: 3, per_node: 9 };
+    let limits = RunLimits { per_server: 2, per_workspace: 3, ..WIDE };
 
     assert_eq!(given.claimed(9, limits).await, [10, 30, 11, 20]);
     assert_eq!(given.claimed(9, limits).await, []);
@@ -135,7 +147,7 @@ async fn a_deployment_waits_for_another_run_of_it_on_its_server() {
 async fn a_long_queue_for_a_full_server_does_not_keep_the_others_of_its_workspace() {
     let given = given(LEASE).await;
     let deployment = Some(DeploymentId(Uuid::from_u128(5)));
-    let limits = RunLimits { per_server: 1, per_workspace: 9, per_node: 9 };
+    let limits = RunLimits { per_server: 1, per_workspace: 9, ..WIDE };
     given.put((0..40).map(|run| task(1, 7, 100 + run))).await;
     assert_eq!(given.claimed(9, limits).await, [100]);
     given.put([task(1, 8, 200), task(1, 9, 201)]).await;
@@ -153,7 +165,7 @@ async fn a_long_queue_for_a_full_server_does_not_keep_the_others_of_its_workspac
 async fn the_tasks_of_a_node_that_died_are_anothers_under_a_higher_fence() {
     let given = given(Duration::ZERO).await;
     given.put([task(1, 7, 10)]).await;
-    let limits = RunLimits { per_server: 1, per_workspace: 1, per_node: 1 };
+    let limits = RunLimits { per_server: 1, per_workspace: 1, ..WIDE };
     let first = given.claim(ONE, 1, limits).await.remove(0);
     assert!(given.queue.launch(first.run, first.lease).await.unwrap());
     let left = given.queue.begin(first.run, first.lease).await.unwrap().unwrap();
@@ -235,7 +247,7 @@ async fn a_renewed_task_stays_and_what_is_handed_over_goes_at_once() {
 async fn a_worker_finds_out_that_its_task_is_cancelled_and_a_queued_one_does_not_wait() {
     let given = given(LEASE).await;
     given.put([task(1, 7, 10), task(1, 7, 11)]).await;
-    let limits = RunLimits { per_server: 1, per_workspace: 1, per_node: 9 };
+    let limits = RunLimits { per_server: 1, per_workspace: 1, ..WIDE };
     let first = given.claim(ONE, 9, limits).await.remove(0);
     assert!(!given.renewed(ONE, &first).await[0].cancel);
 

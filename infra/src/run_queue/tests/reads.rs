@@ -18,7 +18,7 @@ async fn read_by_claim(given: &Harness) -> i64 {
     let read = "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables \
         where relname = 'run_tasks'";
     let claim = "select count((task).run_id)
-        from working.claim_run_tasks_after($1, 8, 60, 4, 20, $2, $2)";
+        from working.claim_run_tasks_fair($1, 8, 60, 4, 20, 20, false, $2, $2)";
     let mut client = given.pool.get().await.unwrap();
     let tx = client.transaction().await.unwrap();
     let before: i64 = tx.query_one(read, &[]).await.unwrap().get(0);
@@ -43,7 +43,7 @@ async fn a_claim_does_not_read_the_queue() {
 }
 
 /// What the statistics say of the queue is of another time: they are of what it holds now, and it is emptied.
-async fn forget_all_but_statistics(given: &Harness) -> tokio_postgres::Client {
+pub(super) async fn forget_all_but_statistics(given: &Harness) -> tokio_postgres::Client {
     let unlimited = ConnectOptions::unlimited();
     let owner = connect_one(&given.databases.log_url, &unlimited).await.unwrap();
     let forget = "alter table working.run_tasks set (autovacuum_enabled = off);

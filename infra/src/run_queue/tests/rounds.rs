@@ -25,7 +25,8 @@ async fn blocked(workspaces: i32) -> Harness {
 async fn round(given: &Harness, round: &mut ClaimRound) -> (Vec<u128>, usize) {
     let mut claimed = Vec::new();
     for claims in 1.. {
-        let tasks = given.queue.claim(ONE, 8, WIDE, round).await.unwrap();
+        let slots = FreeSlots { most: 8, are_kept: false };
+        let tasks = given.queue.claim(ONE, slots, WIDE, round).await.unwrap();
         claimed.extend(tasks.iter().map(|task| task.run.0.as_u128()));
         if !round.is_under_way() {
             return (claimed, claims);

@@ -26,6 +26,23 @@ async fn secrets_go_with_the_last_task_that_needs_them() {
 }
 
 #[tokio::test]
+async fn secrets_go_with_a_lost_task_that_is_proven_gone() {
+    let given = given(LEASE).await;
+    let secrets = RunSecretsId(Uuid::from_u128(9));
+    given.put([NewTask { secrets: Some(secrets), ..task(1, 7, 10) }]).await;
+    let (workspace, run) = (WorkspaceId(Uuid::from_u128(1)), RunId(Uuid::from_u128(10)));
+    let sealed = Sealed { id: SealedId(secrets.0), envelope: vec![1, 2, 3] };
+    given.queue.put_secrets(workspace, run, secrets, &sealed).await.unwrap();
+    let lost = given.claim(ONE, 1, WIDE).await.remove(0);
+    given.queue.lose(run, lost.lease, LEASE).await.unwrap();
+    assert_eq!(given.queue.secrets(workspace, secrets).await.unwrap(), Some(sealed));
+
+    assert!(given.queue.prove_gone(run, lost.lease.server, 1).await.unwrap());
+
+    assert_eq!(given.queue.secrets(workspace, secrets).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn an_erased_workspace_gets_no_secrets() {
     let given = given(LEASE).await;
     let (workspace, run) = (WorkspaceId(Uuid::from_u128(1)), RunId(Uuid::from_u128(10)));

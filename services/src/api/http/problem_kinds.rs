@@ -94,6 +94,8 @@ kinds! {
         "It has been changed: read it again, and send its new ETag in If-Match.";
     PreconditionRequired "precondition-required" PRECONDITION_REQUIRED "If-Match is required"
         "Send the ETag that was last read in If-Match.";
+    QuotaReached "quota-reached" TOO_MANY_REQUESTS "A quota of the workspace is reached"
+        "`detail` says which: `waiting` of `limit` runs wait. Send it again after Retry-After, or cancel some.";
     RangeNotSatisfiable "range-not-satisfiable" RANGE_NOT_SATISFIABLE "The range is beyond the end"
         "Content-Range holds the number of bytes.";
     Refused "refused" CONFLICT "The command is refused"

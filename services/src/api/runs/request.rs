@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use domain::privacy::{CommandLine, RunEnvironment};
 use domain::run::{Run, RunCommand, SERVERS_MAX, TIMEOUT_SECONDS_MAX};
 use domain::workspace::WorkspaceAction;
@@ -34,6 +34,8 @@ use crate::operations::request_run::{
 };
 
 const TIMEOUT_SECONDS: i64 = 3600;
+/// Seconds after which a run may be requested again that had no room in the queue.
+const ROOM_SECONDS: i32 = 30;
 
 const UNMASKED: Unfit = (
     "/secrets",
@@ -49,7 +51,7 @@ const UNUSABLE: Unfit =
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::StartRun, __path_start, start)
-        .refuses(&[ProblemKind::SeatNeeded, ProblemKind::LeaseLost])
+        .refuses(&[ProblemKind::SeatNeeded, ProblemKind::LeaseLost, ProblemKind::QuotaReached])
         .refuses_values(&[
             ("/command", "there is a deployment, too; or neither of them"),
             ("/deployment_id", "the server has no such deployment"),
@@ -59,7 +61,8 @@ pub fn routes(routes: &mut Routes) {
         .add_action(WorkspaceAction::CancelRun, __path_cancel, cancel)
         .refuses(&[ProblemKind::Refused])
         .add_action(WorkspaceAction::RetryRun, __path_retry, retry)
-        .refuses(&[ProblemKind::Refused, ProblemKind::SeatNeeded, ProblemKind::LeaseLost])
+        .refuses(&[ProblemKind::Refused, ProblemKind::SeatNeeded])
+        .refuses(&[ProblemKind::LeaseLost, ProblemKind::QuotaReached])
         .refuses_values(&[UNMASKED_AGAIN, UNUSABLE]);
 }
 
@@ -231,8 +234,12 @@ async fn retry(
 
 impl From<RequestRunError> for Problem {
     fn from(error: RequestRunError) -> Self {
-        let of = |server: UnusableServer| {
-            FieldError::new(At::Pointer(format!("/server_ids/{}", server.index)), server.reason)
+        let of = |UnusableServer { server, index, reason }: UnusableServer| match index {
+            Some(index) => FieldError::new(At::Pointer(format!("/server_ids/{index}")), reason),
+            None => {
+                let at = At::Pointer("/server_ids".to_owned());
+                FieldError::new(at, format!("the server {server} of the run: {reason}"))
+            }
         };
         match error {
             RequestRunError::SeatNeeded => Self::of(ProblemKind::SeatNeeded),
@@ -242,6 +249,12 @@ impl From<RequestRunError> for Problem {
             }
             RequestRunError::DeploymentOnSeveral => Self::field("server_ids", error.to_string()),
             RequestRunError::NoSuchDeployment => Self::field("deployment_id", error.to_string()),
+            RequestRunError::QueueFull { waiting, limit } => {
+                Self::new(ProblemKind::QuotaReached, error.to_string())
+                    .with_member("waiting", waiting)
+                    .with_member("limit", limit)
+                    .with_header(header::RETRY_AFTER, ROOM_SECONDS)
+            }
             RequestRunError::Seal(error) => Self::unavailable(&error),
             RequestRunError::Load(error) => error.into(),
             RequestRunError::Execute(error) => error.into(),

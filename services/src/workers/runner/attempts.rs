@@ -76,32 +76,26 @@ impl Attempts {
     /// Claims tasks up to the node's limit. `true`: there may be more.
     pub async fn claim(&self) -> Result<bool, PgError> {
         let limits = limits(&self.app);
-        let (free, mut round, may_begin) = {
+        let (slots, mut round, may_begin) = {
             let mut state = self.state();
             if state.remove_ended(&self.app.metrics) {
                 self.may_be_free.store(true, Ordering::Relaxed);
             }
-            let taken = u32::try_from(state.slots.len()).unwrap_or(u32::MAX);
-            let free = limits.per_node.saturating_sub(taken);
-            (free, state.round, state.may_begin_round())
+            (limits.free_slots(state.taken()), state.round, state.may_begin_round())
         };
-        if free == 0 {
-            return Ok(false);
-        }
+        let Some(slots) = slots else { return Ok(false) };
         let begins_anew = may_begin && self.may_be_free.swap(false, Ordering::Relaxed);
         if begins_anew {
             round.begin_here();
             self.state().whole_at = Some(Instant::now());
         }
-        // Small batches, so that other nodes get a share of the queue.
-        let limit = free.min(8);
-        let claimed = self.app.run_queue.claim(self.app.node, limit, limits, &mut round).await;
+        let claimed = self.app.run_queue.claim(self.app.node, slots, limits, &mut round).await;
         if claimed.is_err() && begins_anew {
             self.may_be_free.store(true, Ordering::Relaxed);
         }
         let tasks = claimed?;
         failpoint!(RunClaimed if !tasks.is_empty());
-        let may_have_more = tasks.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+        let may_have_more = tasks.len() >= usize::try_from(slots.most).unwrap_or(usize::MAX);
         let mut state = self.state();
         state.round = round;
         state.is_whole = (state.is_whole || begins_anew) && round.is_under_way();
@@ -110,6 +104,7 @@ impl Attempts {
                 state.start(&self.app, task);
             }
         }
+        state.note_slots(&self.app.metrics, limits);
         Ok(may_have_more || state.is_whole)
     }
 
@@ -123,6 +118,7 @@ impl Attempts {
                 self.may_be_free.store(true, Ordering::Relaxed);
                 self.wake.notify_one();
             }
+            state.note_slots(&self.app.metrics, limits(&self.app));
             // A round that was wished for too early.
             if state.may_begin_round() && self.may_be_free.load(Ordering::Relaxed) {
                 self.wake.notify_one();
@@ -192,6 +188,15 @@ impl State {
         self.slots.insert(key, Slot { task: held_task, reached, cancel, abort });
     }
 
+    fn taken(&self) -> u32 {
+        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
+    }
+
+    fn note_slots(&self, metrics: &Metrics, limits: RunLimits) {
+        metrics.run_slots.set(limits.per_node.into());
+        metrics.run_slots_free.set(limits.per_node.saturating_sub(self.taken()).into());
+    }
+
     fn may_begin_round(&self) -> bool {
         self.whole_at.is_none_or(|at| at.elapsed() >= WHOLE_ROUND_EVERY)
     }
@@ -235,6 +240,7 @@ fn limits(app: &App) -> RunLimits {
     RunLimits {
         per_server: app.config.runs_per_server,
         per_workspace: app.config.runs_per_workspace,
+        per_account: app.config.runs_per_account,
         per_node: app.config.runs_per_node,
     }
 }

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::run::{RequestedRun, Run, RunEvent, Target, Work};
-use domain::workspace::{Role, WorkspaceEvent};
-use domain::{RunId, ServerId, WorkspaceId};
+use domain::workspace::{Role, Workspace, WorkspaceEvent};
+use domain::{AccountId, ApiTokenId, RunId, ServerId, WorkspaceId};
 use infra::event_store::Executor;
 use infra::log::watermark::Durable;
 use infra::log::{Recorded, Worker, WorkerError};
@@ -85,10 +85,12 @@ impl RunDispatcher {
     ) -> Result<(), WorkerError> {
         let run = self.run(event).await?;
         let Some(requested) = run.requested() else { return Ok(()) };
+        let requester = self.requester(event).await?;
         for server in servers {
             match requested.targets.get(server) {
                 Some(target) if !target.is_ended() => {
-                    self.queue.put(tx, &new_task(event, requested, *server, target)).await?;
+                    let task = new_task(event, requested, *server, target);
+                    self.queue.put(tx, &NewTask { requester, ..task }).await?;
                 }
                 Some(_) | None => {}
             }
@@ -132,6 +134,17 @@ impl RunDispatcher {
         Ok(())
     }
 
+    /// Whose task it is: that of a token is its account's, for as long as the workspace has the token. `None`: nobody is
+    /// known who caused the event.
+    async fn requester(&self, event: &Recorded) -> Result<Option<AccountId>, WorkerError> {
+        let Some(actor) = event.actor() else { return Ok(None) };
+        let workspace = WorkspaceId(event.tenant().0);
+        let loaded = self.executor.load::<Workspace>(event.tenant(), workspace.0).await?;
+        let live = loaded.state.live();
+        let token = live.and_then(|live| live.tokens.get(&ApiTokenId(actor.0)));
+        Ok(Some(token.map_or(AccountId(actor.0), |token| token.account)))
+    }
+
     async fn run(&self, event: &Recorded) -> Result<Arc<Run>, WorkerError> {
         Ok(self.executor.load::<Run>(event.tenant(), event.stream_id()).await?.state)
     }
@@ -143,6 +156,7 @@ fn new_task(event: &Recorded, run: &RequestedRun, server: ServerId, target: &Tar
         server,
         attempt: target.attempt,
         workspace: WorkspaceId(event.tenant().0),
+        requester: None,
         queued_at: event.recorded_at(),
         deployment: match &run.work {
             Work::Deployment { deployment, .. } => Some(*deployment),

@@ -21,6 +21,7 @@ mod observing;
 mod pending_erasures;
 mod preparing;
 mod refused;
+mod requesters;
 mod restoring;
 mod resumed_runs;
 mod rotating;

@@ -3,7 +3,7 @@
 use domain::run::TaskLease;
 use domain::{RunId, ServerId, WorkspaceId};
 use infra::log::watermark::Known;
-use infra::run_queue::{ClaimRound, NewTask, RunLimits};
+use infra::run_queue::{ClaimRound, FreeSlots, NewTask, RunLimits};
 use test_support::until;
 
 use super::super::mailer::{Mailer, send_due};
@@ -56,6 +56,7 @@ impl Drill {
             server: ServerId(id(2)),
             attempt: 1,
             workspace: WorkspaceId(id(3)),
+            requester: None,
             queued_at: app.clock.now(),
             deployment: None,
             secrets: None,
@@ -89,9 +90,10 @@ async fn a_start_after_a_restore_ends_sessions_and_repeats_no_act() {
     assert!(!send_due(app.clone()).await.unwrap(), "a mail is sent");
     let unknown = "select count(*) from working.outbox where state = 'unknown'";
     assert_eq!(count(&app, unknown).await, 1);
-    let limits = RunLimits { per_server: 9, per_workspace: 9, per_node: 9 };
+    let limits = RunLimits { per_server: 9, per_workspace: 9, per_account: 9, per_node: 9 };
+    let slots = FreeSlots { most: 9, are_kept: false };
     let claimed =
-        app.run_queue.claim(app.node, 9, limits, &mut ClaimRound::default()).await.unwrap();
+        app.run_queue.claim(app.node, slots, limits, &mut ClaimRound::default()).await.unwrap();
     assert!(claimed.iter().all(|task| task.lost.is_some() && task.launched));
     assert_eq!(
         claimed[0].lease,

@@ -29,9 +29,8 @@ use uuid::Uuid;
 use super::fill::{LIVE_KIND, OLD_KIND, inner_node};
 use super::shards::erase_in_first_shard;
 
-const LIMITS: RunLimits = RunLimits { per_server: 4, per_workspace: 20, per_node: 50 };
-/// As the worker does.
-const CLAIMED_AT_ONCE: u32 = 8;
+const LIMITS: RunLimits =
+    RunLimits { per_server: 4, per_workspace: 20, per_account: 20, per_node: 200 };
 const MOVED_AT_ONCE: i64 = 100;
 const BATCHES: i64 = 20;
 const APPENDING: usize = 8;
@@ -145,8 +144,9 @@ impl Inner {
 
     pub async fn claim(&self) {
         let (node, mut round) = (Uuid::from_u128(7), ClaimRound::default());
-        let claimed = self.queue.claim(node, CLAIMED_AT_ONCE, LIMITS, &mut round).await.unwrap();
-        assert_eq!(claimed.len(), usize::try_from(CLAIMED_AT_ONCE).unwrap());
+        let slots = LIMITS.free_slots(0).unwrap();
+        let claimed = self.queue.claim(node, slots, LIMITS, &mut round).await.unwrap();
+        assert_eq!(claimed.len(), usize::try_from(slots.most).unwrap());
         for task in claimed {
             self.queue.finish(task.run, task.lease).await.unwrap();
         }

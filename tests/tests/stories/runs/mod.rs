@@ -3,6 +3,7 @@
 mod asking;
 mod ending;
 mod erased;
+mod fair;
 mod grace;
 mod revoked;
 mod secrets;

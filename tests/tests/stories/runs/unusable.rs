@@ -52,3 +52,21 @@ async fn each_server_of_a_run_needs_an_approved_host_key_and_a_credential() {
     let again = harness.post(&format!("{run}/retry"), again).await;
     assert_eq!(refused(&again), expected([0, 1]));
 }
+
+#[tokio::test]
+async fn another_attempt_that_names_no_servers_needs_those_that_it_is_for() {
+    let (harness, _node) = RunHarness::new().await;
+    let run = harness.start("exit 3").await;
+    harness.in_state(&run, "failed").await;
+    let server = harness.path(&format!("servers/{}", harness.server));
+    let etag = harness.ada.get(&server).await.expect(200).etag();
+    let moved = json!({ "host": "127.0.0.1", "port": 4022, "user": harness.sshd.user() });
+    harness.ada.put(&format!("{server}/address"), &etag, moved).await.expect(200);
+
+    let again = harness.post(&format!("{run}/retry"), json!({})).await;
+
+    let reason = "its host key is not approved: approve it first";
+    let reason = format!("the server {} of the run: {reason}", harness.server);
+    assert_eq!(refused(&again), [("/server_ids".to_owned(), reason)]);
+    assert!(harness.installation.events("run.retried").await.is_empty());
+}

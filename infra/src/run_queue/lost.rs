@@ -1,0 +1,70 @@
+//! Lost tasks: something of them may be at work on their servers.
+
+use std::time::Duration;
+
+use domain::run::TaskLease;
+use domain::{RunId, ServerId};
+use tokio_postgres::types::ToSql;
+
+use super::{RunQueue, fence, signed};
+use crate::postgres::PgError;
+use crate::statement::{execute, query, query_opt};
+
+const LOSE: &str = include_str!("lose.sql");
+const LEAVE: &str = include_str!("leave.sql");
+const LIST_EARLIER: &str = "select attempt from working.run_tasks where run_id = $1 \
+    and server_id = $2 and attempt < $3 and state = 'lost' order by attempt desc";
+const PROVE_GONE: &str = include_str!("prove_gone.sql");
+const DELETE_EARLIER: &str = "delete from working.run_tasks \
+    where run_id = $1 and server_id = $2 and attempt < $3 and state = 'lost'";
+
+impl RunQueue {
+    /// Records that the task is lost. It can be claimed again after `pause`, to be searched for.
+    pub async fn lose(
+        &self,
+        run: RunId,
+        lease: TaskLease,
+        pause: Duration,
+    ) -> Result<bool, PgError> {
+        let (attempt, fence, pause) = (signed(lease.attempt), fence(lease), pause.as_secs_f64());
+        let values: [&(dyn ToSql + Sync); 5] = [&run.0, &lease.server.0, &attempt, &fence, &pause];
+        Ok(execute(&self.pool, LOSE, &values).await? == 1)
+    }
+
+    /// Leaves a lost task, and deletes its secrets. It is claimed again a day later, then each time after as long as
+    /// it has been lost by then, and at the end of its workspace; each 5 minutes where another run of its deployment
+    /// waits for it. [`Self::begun`] lists it until it is finished.
+    pub async fn leave(&self, run: RunId, lease: TaskLease) -> Result<(), PgError> {
+        let (attempt, fence) = (signed(lease.attempt), fence(lease));
+        execute(&self.pool, LEAVE, &[&run.0, &lease.server.0, &attempt, &fence]).await?;
+        Ok(())
+    }
+
+    /// The earlier attempts of which something may be at work on the server, the last one first: those that are lost.
+    /// What ended has left only what it wanted to leave.
+    pub async fn earlier(&self, run: RunId, lease: TaskLease) -> Result<Vec<u32>, PgError> {
+        let attempt = signed(lease.attempt);
+        let rows = query(&self.pool, LIST_EARLIER, &[&run.0, &lease.server.0, &attempt]).await?;
+        rows.iter().map(|row| Ok(row.try_get::<_, i32>(0)?.unsigned_abs())).collect()
+    }
+
+    /// Deletes a lost task, with its secrets unless another task needs them: it is certain that it does not run, so that
+    /// its deployment is free. `false`: it is not lost.
+    pub async fn prove_gone(
+        &self,
+        run: RunId,
+        server: ServerId,
+        attempt: u32,
+    ) -> Result<bool, PgError> {
+        let attempt = signed(attempt);
+        let row = query_opt(&self.pool, PROVE_GONE, &[&run.0, &server.0, &attempt]).await?;
+        Ok(row.map_or(Ok(false), |row| row.try_get(0))?)
+    }
+
+    /// Deletes the earlier attempts that were left: it is certain that none of them runs.
+    pub async fn delete_earlier(&self, run: RunId, lease: TaskLease) -> Result<(), PgError> {
+        let attempt = signed(lease.attempt);
+        execute(&self.pool, DELETE_EARLIER, &[&run.0, &lease.server.0, &attempt]).await?;
+        Ok(())
+    }
+}
