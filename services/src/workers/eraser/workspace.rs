@@ -15,7 +15,7 @@ use crate::wiring::App;
 use crate::workers::workspace_rows::erase_invitation;
 
 /// Every table that has rows of a workspace.
-pub(crate) const ROWS: [WorkspaceRows; 9] = [
+pub(crate) const ROWS: [WorkspaceRows; 10] = [
     api_tokens::OF_WORKSPACE,
     invitations::OF_WORKSPACE,
     seats::OF_WORKSPACE,
@@ -24,6 +24,7 @@ pub(crate) const ROWS: [WorkspaceRows; 9] = [
     run_queue::OF_WORKSPACE,
     run_queue::SECRETS_OF_WORKSPACE,
     run_log::OF_WORKSPACE,
+    run_log::USAGE_OF_WORKSPACE,
     event_store::SNAPSHOTS_OF_WORKSPACE,
 ];
 
