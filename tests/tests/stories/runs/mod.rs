@@ -3,7 +3,11 @@
 mod asking;
 mod ending;
 mod erased;
+mod following;
 mod grace;
+mod log_limits;
+mod log_pages;
+mod over;
 mod revoked;
 mod secrets;
 mod two_servers;
