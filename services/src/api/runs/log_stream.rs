@@ -23,6 +23,8 @@ pub const SUPERSEDED: &str = "superseded";
 
 const LINES: usize = 500;
 const PING: Duration = Duration::from_secs(10);
+/// How often it is asked whether the reader would be admitted still, where nothing is to be sent.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The line that the client saw last.
 pub fn last_event(request: &HttpRequest) -> Result<Option<u64>, Problem> {
@@ -130,27 +132,27 @@ impl Following {
         }
         let since = Instant::now();
         loop {
-            if *self.stopping.borrow() {
+            let events = if *self.stopping.borrow() { None } else { self.events().await? };
+            if !self.goes_on().await? {
                 return Ok(None);
             }
-            if let Some(events) = self.events().await? {
-                return Ok(self.goes_on().await?.then_some(events));
+            if events.is_some() {
+                return Ok(events);
             }
             let left = PING.saturating_sub(since.elapsed());
             if left.is_zero() {
-                let ping = Bytes::from_static(b": ping\n\n");
-                return Ok(self.goes_on().await?.then_some(ping));
+                return Ok(Some(Bytes::from_static(b": ping\n\n")));
             }
             tokio::select! {
                 () = self.log.changed() => {}
-                () = tokio::time::sleep(left) => {}
+                () = tokio::time::sleep(left.min(ASK_AGAIN)) => {}
                 _ = self.stopping.changed() => {}
             }
         }
     }
 
-    /// A stream ends with the session, the membership or the right of whoever reads it: this is asked before
-    /// anything is sent. A client whose node stops comes back, to another node.
+    /// A stream ends with the session, the membership or the right of whoever reads it: this is asked twice a
+    /// second, and before anything is sent. A client whose node stops comes back, to another node.
     async fn goes_on(&mut self) -> Result<bool, Problem> {
         Ok(!*self.stopping.borrow() && self.readmission.stands().await?)
     }
