@@ -26,7 +26,7 @@ use infra::outbox::Outbox;
 use infra::postgres::{ConnectOptions, Hook, PgError, Pool, connect, connect_with};
 use infra::remote::Remote;
 use infra::reservations::Reservations;
-use infra::run_log::RunLogs;
+use infra::run_log::{DayLimit, RunLogs};
 use infra::run_queue::RunQueue;
 use infra::seats::Seats;
 use infra::server_credentials::ServerCredentials;
@@ -180,6 +180,11 @@ impl App {
                 pool.clone(),
                 keyring.sealer.clone(),
                 keyring.content_days,
+                DayLimit {
+                    node,
+                    bytes: config.run_log_bytes_per_day,
+                    reached: metrics.run_log_quota_reached.clone(),
+                },
                 clock.clone(),
             ),
             keyring,

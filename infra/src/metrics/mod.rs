@@ -151,6 +151,8 @@ families! {
     runs_reattached: IntCounter = "lethe_runs_reattached_total" [],
     /// Bytes in the logs of attempts that have ended.
     run_log_bytes: IntCounter = "lethe_run_log_bytes_total" [],
+    /// Logs that were cut because the logs of their workspace have what they may have in a day.
+    run_log_quota_reached: IntCounter = "lethe_run_log_quota_reached_total" [],
 
     /// Open connections of a pool.
     pool_connections: IntGaugeVec = "lethe_pool_connections" ["pool"],

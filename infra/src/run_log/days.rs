@@ -15,12 +15,11 @@ impl RunLogs {
     /// Creates the tables of the next days, and drops those past the retention; returns how many were
     /// dropped. Call it at least daily, on any node.
     pub async fn retain(&self) -> Result<u64, RunLogError> {
-        let today = self.0.clock.now().date_naive();
+        let today = self.today();
         self.make_days(today).await?;
+        self.forget_usage(today).await?;
         // The same retention as the day's key.
-        let kept = Days::new(u64::from(self.0.content_days));
-        let Some(before) = today.checked_sub_days(kept) else { return Ok(0) };
-        let row = query_opt(&self.0.pool, DROP, &[&before]).await?;
+        let row = query_opt(&self.0.pool, DROP, &[&self.kept_since()]).await?;
         let dropped = row.map_or(Ok(0), |row| row.try_get::<_, i64>(0));
         let dropped = dropped.map_err(|error| RunLogError::Database(error.into()))?;
         u64::try_from(dropped).map_err(|_| RunLogError::Number)

@@ -6,30 +6,37 @@ mod error;
 mod forms;
 mod lines;
 mod mask;
+mod pending;
 mod read;
 mod rows;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod wake;
 mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI32;
 
+use chrono::NaiveDate;
+
 use crate::clock::Clock;
 use crate::keyring::Sealer;
 use crate::postgres::Pool;
 use chunk::Kept;
+use usage::Usage;
 use wake::Wakes;
 
 pub use chunk::{LogKey, LogLine};
 pub use error::RunLogError;
 pub use lines::Stream;
 pub use mask::{MaskError, Masks};
+pub use read::{Extent, LogPage};
 pub use rows::{LogPart, OF_WORKSPACE};
 pub use seal::{StreamSummary, Summary};
-pub use wake::Watch;
+pub use usage::{DayLimit, USAGE_OF_WORKSPACE};
+pub use wake::{News, Watch};
 pub use writer::Writer;
 
 /// The logs of all runs. Cheap to clone.
@@ -41,7 +48,8 @@ struct Inner {
     sealer: Sealer,
     content_days: u32,
     clock: Clock,
-    wakes: Arc<Wakes>,
+    wakes: Wakes,
+    usage: Usage,
     /// Days since the year 1 up to which there are tables.
     made_until: AtomicI32,
 }
@@ -64,10 +72,22 @@ pub struct Resume {
 
 impl RunLogs {
     /// `pool` leads to the log's database. A day's chunks are deleted `content_days` after it, when
-    /// the keyring erases their key.
-    pub fn new(pool: Pool, sealer: Sealer, content_days: u32, clock: Clock) -> Self {
-        let (wakes, made_until) = (Arc::default(), AtomicI32::new(0));
-        Self(Arc::new(Inner { pool, sealer, content_days, clock, wakes, made_until }))
+    /// the keyring erases their key. A log ends at `limit`, too.
+    pub fn new(
+        pool: Pool,
+        sealer: Sealer,
+        content_days: u32,
+        limit: DayLimit,
+        clock: Clock,
+    ) -> Self {
+        let (wakes, usage) = (Wakes::default(), Usage::new(limit));
+        let made_until = AtomicI32::new(0);
+        Self(Arc::new(Inner { pool, sealer, content_days, clock, wakes, usage, made_until }))
+    }
+
+    /// In UTC.
+    fn today(&self) -> NaiveDate {
+        self.0.clock.now().date_naive()
     }
 
     /// Where the log ends. Claim the task under a greater fence first, so that no earlier node writes
@@ -87,10 +107,5 @@ impl RunLogs {
     /// Deletes the log; returns the number of its chunks.
     pub async fn delete(&self, task: &LogKey) -> Result<u64, RunLogError> {
         rows::delete(&self.0.pool, task).await
-    }
-
-    /// Watches a log for new lines that this process writes.
-    pub fn watch(&self, task: &LogKey) -> Watch {
-        self.0.wakes.watch(*task)
     }
 }

@@ -1,6 +1,6 @@
 //! Chunks as rows of `PostgreSQL`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -17,6 +17,8 @@ const WRITTEN: &str = "select from working.run_log_chunks \
     where run_id = $1 and server_id = $2 and attempt = $3 \
     and seq = $4 and day = $5 and sealed = $6";
 const LAST: &str = include_str!("last.sql");
+const FIRST: &str = include_str!("first.sql");
+const NEWEST: &str = include_str!("newest.sql");
 const READ_LINES: &str = include_str!("read_lines.sql");
 const READ_CHUNKS: &str = include_str!("read_chunks.sql");
 const READ_OUT: &str = include_str!("read_out.sql");
@@ -34,7 +36,9 @@ pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
 const PAGE_CHUNKS: i64 = 64;
 const PAGE_BYTES: i64 = 512 * 1024;
 
-/// Which lines a byte range counts.
+type Values<'a, const N: usize> = [&'a (dyn ToSql + Sync); N];
+
+/// Which lines are read, or counted by a byte range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LogPart {
     /// Standard output.
@@ -58,12 +62,29 @@ pub(super) struct Sealed {
 /// From where a log is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ReadFrom {
-    /// After this line.
-    Line(u64),
+    /// After this line, of the chunks of the day `since` and later that have one of these lines.
+    Line { part: LogPart, after: u64, since: NaiveDate },
     /// After this chunk; `None`: from the first.
     Chunk(Option<u64>),
-    /// A range of bytes, the end excluded.
-    Byte(LogPart, u64, u64),
+    /// A range of bytes, the end excluded, of the chunks of the day `since` and later.
+    Byte { part: LogPart, from: u64, until: u64, since: NaiveDate },
+}
+
+/// Chunks in order.
+#[derive(Debug)]
+pub(super) struct ChunkPage {
+    pub rows: Vec<Sealed>,
+    /// None follows them.
+    pub is_last: bool,
+}
+
+/// Where what is stored of a log begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FirstChunk {
+    pub seq: u64,
+    /// The counts before it.
+    pub before: Kept,
+    pub at: DateTime<Utc>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,32 +160,100 @@ pub(super) async fn last(pool: &Pool, task: &LogKey) -> Result<(u64, Kept), RunL
     Ok((seq + 1, after))
 }
 
-/// The next chunks in order; empty at the end.
+/// The first chunk that was stored on the day `since` or later.
+pub(super) async fn first(
+    pool: &Pool,
+    task: &LogKey,
+    since: NaiveDate,
+) -> Result<Option<FirstChunk>, RunLogError> {
+    let (run, server, attempt, workspace) = key(task)?;
+    let row = query_opt(pool, FIRST, &[&run, &server, &attempt, &workspace, &since]).await?;
+    let Some(row) = row else { return Ok(None) };
+    let (seq, before, _) = kept(&row)?;
+    Ok(Some(FirstChunk { seq, before, at: column(&row, "at")? }))
+}
+
+/// The next chunks; none at the end.
 pub(super) async fn read(
     pool: &Pool,
     task: &LogKey,
     from: ReadFrom,
-) -> Result<Vec<Sealed>, RunLogError> {
+) -> Result<ChunkPage, RunLogError> {
     let (run, server, attempt, workspace) = key(task)?;
-    let (sql, after, until) = match from {
-        ReadFrom::Line(line) => (READ_LINES, signed(line)?, None),
-        ReadFrom::Chunk(seq) => (READ_CHUNKS, seq.map_or(Ok(-1), signed)?, None),
-        ReadFrom::Byte(LogPart::Out, from, until) => {
-            (READ_OUT, signed(from)?, Some(signed(until)?))
+    let rows = match from {
+        ReadFrom::Line { part, after, since } => {
+            let (after, part) = (signed(after)?, part_name(part));
+            let values: Values<'_, 9> = [
+                &run,
+                &server,
+                &attempt,
+                &workspace,
+                &after,
+                &PAGE_CHUNKS,
+                &PAGE_BYTES,
+                &part,
+                &since,
+            ];
+            query(pool, READ_LINES, &values).await?
         }
-        ReadFrom::Byte(LogPart::Err, from, until) => {
-            (READ_ERR, signed(from)?, Some(signed(until)?))
+        ReadFrom::Chunk(seq) => {
+            let seq = seq.map_or(Ok(-1), signed)?;
+            let values: Values<'_, 7> =
+                [&run, &server, &attempt, &workspace, &seq, &PAGE_CHUNKS, &PAGE_BYTES];
+            query(pool, READ_CHUNKS, &values).await?
         }
-        ReadFrom::Byte(LogPart::All, from, until) => {
-            (READ_ALL, signed(from)?, Some(signed(until)?))
+        ReadFrom::Byte { part, from, until, since } => {
+            let (from, until) = (signed(from)?, signed(until)?);
+            let values: Values<'_, 9> = [
+                &run,
+                &server,
+                &attempt,
+                &workspace,
+                &from,
+                &PAGE_CHUNKS,
+                &PAGE_BYTES,
+                &until,
+                &since,
+            ];
+            query(pool, read_bytes(part), &values).await?
         }
     };
-    let mut values: Vec<&(dyn ToSql + Sync)> =
-        vec![&run, &server, &attempt, &workspace, &after, &PAGE_CHUNKS, &PAGE_BYTES];
-    if let Some(until) = &until {
-        values.push(until);
+    let rows: Vec<Sealed> = rows.iter().map(sealed).collect::<Result<_, _>>()?;
+    let bytes: u64 = rows.iter().map(|row| row.after.bytes - row.before.bytes).sum();
+    let chunks = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let is_last = chunks < PAGE_CHUNKS && signed(bytes)? < PAGE_BYTES;
+    Ok(ChunkPage { rows, is_last })
+}
+
+const fn part_name(part: LogPart) -> &'static str {
+    match part {
+        LogPart::Out => "out",
+        LogPart::Err => "err",
+        LogPart::All => "all",
     }
-    query(pool, sql, &values).await?.iter().map(sealed).collect()
+}
+
+const fn read_bytes(part: LogPart) -> &'static str {
+    match part {
+        LogPart::Out => READ_OUT,
+        LogPart::Err => READ_ERR,
+        LogPart::All => READ_ALL,
+    }
+}
+
+/// Of each log the newest line that was stored on the day `since` or later, and the newest version of its
+/// run; 0 where there is none.
+pub(super) async fn newest(
+    pool: &Pool,
+    tasks: &[LogKey],
+    since: NaiveDate,
+) -> Result<Vec<(u64, i64)>, RunLogError> {
+    let keys = tasks.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+    let runs: Vec<Uuid> = keys.iter().map(|(run, ..)| *run).collect();
+    let servers: Vec<Uuid> = keys.iter().map(|(_, server, ..)| *server).collect();
+    let attempts: Vec<i32> = keys.iter().map(|(_, _, attempt, _)| *attempt).collect();
+    let rows = query(pool, NEWEST, &[&runs, &servers, &attempts, &since]).await?;
+    rows.iter().map(|row| Ok((count(row, "last_line")?, column(row, "version")?))).collect()
 }
 
 pub(super) async fn delete(pool: &Pool, task: &LogKey) -> Result<u64, RunLogError> {

@@ -63,10 +63,7 @@ impl RunLogs {
         let (mut seq, mut kept) = (None, Kept::default());
         loop {
             let page = rows::read(&self.0.pool, task, ReadFrom::Chunk(seq)).await?;
-            if page.is_empty() {
-                break;
-            }
-            for sealed in page {
+            for sealed in page.rows {
                 let expected = seq.map_or(0, |seq| seq + 1);
                 if sealed.seq != expected || !follows(&sealed.before, &sealed.after, &kept) {
                     return Err(RunLogError::Gap { seq: sealed.seq });
@@ -80,6 +77,9 @@ impl RunLogs {
                     }
                 }
                 (seq, kept) = (Some(chunk.seq), chunk.after);
+            }
+            if page.is_last {
+                break;
             }
         }
         Ok(Summary {

@@ -1,14 +1,15 @@
 //! Writes the log of one task, under the fence of the task's lease.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use domain::privacy::RunLog;
 use tokio::time::Instant;
 
-use super::chunk::{Chunk, Kept, LogKey};
-use super::lines::{Lines, Piece, Place, Stream};
+use super::chunk::{Chunk, LogKey};
+use super::lines::{Lines, Place, Stream};
 use super::mask::{Mask, Masks};
+use super::pending::Chunks;
+use super::read::Opened;
 use super::rows::{self, Sealed, Written};
 use super::{Inner, Resume, RunLogError, RunLogs};
 use crate::failpoint;
@@ -16,8 +17,8 @@ use crate::failpoint;
 /// A line waits for more while the last chunk is younger than this: slow lines are written at once,
 /// fast ones together.
 pub(super) const FLUSH_AFTER: Duration = Duration::from_millis(40);
-/// After this many dropped bytes of a stream the read offset is stored.
-const DROPPED_BYTES_NOTED: u64 = 16 * 1024 * 1024;
+/// The same while somebody follows the log in this process.
+pub(super) const FLUSH_FOLLOWED_AFTER: Duration = Duration::from_millis(5);
 
 /// Stores the output of a command as lines. Pushed bytes are stored once [`Writer::flush`],
 /// [`Writer::pause`] or [`Writer::finish`] has returned `Ok`. After an error the call may be repeated:
@@ -44,13 +45,6 @@ struct Feed {
     read: u64,
 }
 
-/// Lines that are to be stored.
-struct Chunks {
-    full: VecDeque<Chunk>,
-    open: Chunk,
-    bytes_max: u64,
-}
-
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Writer").field("task", &self.task).finish_non_exhaustive()
@@ -58,7 +52,8 @@ impl std::fmt::Debug for Writer {
 }
 
 impl RunLogs {
-    /// Continues after `resume`. Bytes beyond `bytes_max` are dropped.
+    /// Continues after `resume`. Bytes beyond `bytes_max`, and beyond what the workspace may store today, are
+    /// dropped.
     pub fn writer(
         &self,
         task: LogKey,
@@ -68,13 +63,14 @@ impl RunLogs {
         resume: &Resume,
     ) -> Writer {
         let Resume { kept, seq, .. } = *resume;
+        let day_max = self.0.usage.bytes_a_day();
         Writer {
             logs: self.clone(),
             task,
             fence,
             out: Feed::new(masks, kept.out),
             err: Feed::new(masks, kept.err),
-            chunks: Chunks { full: VecDeque::new(), open: Chunk::new(seq, kept), bytes_max },
+            chunks: Chunks::after(seq, kept, bytes_max, day_max),
             sealed: None,
             due: None,
             written: None,
@@ -118,66 +114,11 @@ impl Feed {
     }
 }
 
-impl Chunks {
-    const fn is_truncated(&self) -> bool {
-        self.open.after.truncated
-    }
-
-    fn add(&mut self, stream: Stream, piece: Piece<'_>) {
-        let kept = self.open.after;
-        if kept.truncated {
-            return;
-        }
-        if kept.out_bytes + kept.err_bytes + piece.bytes.len() as u64 > self.bytes_max {
-            let remark = self.remark();
-            let bytes = remark.as_bytes();
-            self.put(Stream::Lethe, Piece { continues: false, bytes, place: Place::default() });
-            self.open.after.truncated = true;
-        } else {
-            self.put(stream, piece);
-        }
-    }
-
-    fn put(&mut self, stream: Stream, piece: Piece<'_>) {
-        if !self.open.has_room(piece.bytes.len()) {
-            self.close();
-        }
-        self.open.add(stream, piece);
-    }
-
-    fn close(&mut self) {
-        let next = Chunk::new(self.open.seq + 1, self.open.after);
-        self.full.push_back(std::mem::replace(&mut self.open, next));
-    }
-
-    fn remark(&self) -> String {
-        let Kept { lines, out_bytes, err_bytes, .. } = self.open.after;
-        format!(
-            "Lethe kept the first {lines} lines of this log, {} bytes. It may have {} bytes: the \
-             rest was dropped.\n",
-            out_bytes + err_bytes,
-            self.bytes_max,
-        )
-    }
-
-    /// Closes the open chunk if it has lines, or if many bytes were dropped, or any and `all` is set.
-    fn flush(&mut self, out: Place, err: Place, all: bool) {
-        if self.is_truncated() {
-            (self.open.after.out, self.open.after.err) = (out, err);
-        }
-        let Chunk { before, after, .. } = &self.open;
-        let dropped = (out.raw + err.raw).saturating_sub(before.out.raw + before.err.raw);
-        let noted = after.truncated && dropped >= DROPPED_BYTES_NOTED;
-        if !self.open.is_empty() || noted || (all && after != before) {
-            self.close();
-        }
-    }
-}
-
 impl Writer {
     /// Pushes bytes at `offset` of the command's standard output. Bytes that were pushed before are
     /// skipped.
     pub async fn out(&mut self, offset: u64, bytes: &[u8]) -> Result<(), RunLogError> {
+        self.learn_day_left().await?;
         let news = self.out.news(offset, bytes)?;
         self.out.push(Stream::Out, news, &mut self.chunks);
         self.pushed().await
@@ -185,17 +126,45 @@ impl Writer {
 
     /// Like [`Self::out`], for the standard error.
     pub async fn err(&mut self, offset: u64, bytes: &[u8]) -> Result<(), RunLogError> {
+        self.learn_day_left().await?;
         let news = self.err.news(offset, bytes)?;
         self.err.push(Stream::Err, news, &mut self.chunks);
         self.pushed().await
     }
 
+    /// Learns how much other logs of the workspace have left.
+    async fn learn_day_left(&mut self) -> Result<(), RunLogError> {
+        if self.is_full() {
+            return Ok(());
+        }
+        let Inner { pool, usage, .. } = &*self.logs.0;
+        let left = usage.left(pool, self.task.workspace, self.logs.today()).await?;
+        self.chunks.day_left = left.saturating_sub(self.chunks.waiting());
+        Ok(())
+    }
+
     async fn pushed(&mut self) -> Result<(), RunLogError> {
         if self.due.is_none() && !self.chunks.open.is_empty() {
+            let is_followed = self.logs.0.wakes.is_followed(&self.task);
+            let pause = if is_followed { FLUSH_FOLLOWED_AFTER } else { FLUSH_AFTER };
             let now = Instant::now();
-            self.due = Some(self.written.map_or(now, |at| now.max(at + FLUSH_AFTER)));
+            self.due = Some(self.written.map_or(now, |at| now.max(at + pause)));
         }
         self.write().await
+    }
+
+    /// Whether the log has reached a limit: it takes no more output, which need not be read any more.
+    pub const fn is_full(&self) -> bool {
+        self.chunks.is_truncated()
+    }
+
+    /// Notes how far the output goes, once the log is full and nobody reads it any more. [`Writer::finish`]
+    /// stores it.
+    pub fn skip_to(&mut self, out: u64, err: u64) {
+        if self.is_full() {
+            self.out.read = self.out.read.max(out);
+            self.err.read = self.err.read.max(err);
+        }
     }
 
     /// When to call [`Writer::flush`]; `None` while no complete line waits.
@@ -228,7 +197,10 @@ impl Writer {
 
     /// Writes the closed chunks in order. A chunk is removed from the queue once it is stored.
     async fn write(&mut self) -> Result<(), RunLogError> {
-        let Inner { pool, wakes, .. } = &*self.logs.0;
+        let Inner { pool, wakes, usage, .. } = &*self.logs.0;
+        if std::mem::take(&mut self.chunks.is_day_full) {
+            usage.count_reached(self.task.workspace);
+        }
         while let Some(chunk) = self.chunks.full.front() {
             if self.sealed.as_ref().is_none_or(|sealed| sealed.seq != chunk.seq) {
                 self.sealed = Some(self.logs.seal_chunk(&self.task, chunk).await?);
@@ -238,8 +210,11 @@ impl Writer {
                 return Err(RunLogError::Fenced);
             }
             failpoint!(RunLogStored);
-            wakes.notify(&self.task, chunk.after.lines);
-            self.chunks.full.pop_front();
+            if let Some(chunk) = self.chunks.full.pop_front() {
+                let bytes = chunk.after.bytes.saturating_sub(chunk.before.bytes);
+                usage.add(self.task.workspace, sealed.at.date_naive(), bytes);
+                wakes.stored(&self.task, Opened::stored(chunk, sealed.at));
+            }
             self.written = Some(Instant::now());
         }
         if self.chunks.open.is_empty() {

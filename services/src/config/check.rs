@@ -14,6 +14,9 @@ const LEASE_SECONDS_MAX: u32 = 3_600;
 /// Ten years.
 const UNVERIFIED_DAYS_MAX: u32 = 3_650;
 
+/// A PiB: what is counted stays a number of the database.
+const RUN_LOG_BYTES_PER_DAY_MAX: u64 = 1 << 50;
+
 /// Without symbolic links, as far as it can be looked at.
 fn real(path: &Path) -> PathBuf {
     infra::paths::real(path).unwrap_or_else(|_| path.to_owned())
@@ -220,6 +223,14 @@ impl Config {
             if count < least {
                 return Err(self.refused(setting, format!("must be at least {least}")));
             }
+        }
+        if self.run_log_bytes_per_day < u64::from(self.run_log_bytes_max) {
+            let reason = format!("must be at least run_log_bytes_max ({})", self.run_log_bytes_max);
+            return Err(self.refused("run_log_bytes_per_day", reason));
+        }
+        if self.run_log_bytes_per_day > RUN_LOG_BYTES_PER_DAY_MAX {
+            let reason = format!("must be at most {RUN_LOG_BYTES_PER_DAY_MAX}");
+            return Err(self.refused("run_log_bytes_per_day", reason));
         }
         Ok(())
     }

@@ -128,6 +128,8 @@ settings! {
     run_lost_seconds: u32 = "600",
     /// The most bytes in a run's log; a longer log ends with a line that says so.
     run_log_bytes_max: u32 = "67108864",
+    /// The most bytes that the logs of one workspace may store in a day (UTC); a log that exceeds them ends, too.
+    run_log_bytes_per_day: u64 = "10737418240",
     /// Seconds in which running requests must end when Lethe stops.
     drain_seconds: u32 = "20",
     /// Threads that serve requests; by default one for each core.

@@ -152,5 +152,6 @@ parsed! {
     bool: "true or false",
     SocketAddr: "an address with a port, such as 127.0.0.1:8080",
     u16: "a whole number from 0 to 65535",
-    u32: "a whole number from 0 to 4294967295"
+    u32: "a whole number from 0 to 4294967295",
+    u64: "a whole number from 0 to 18446744073709551615"
 }

@@ -9,15 +9,81 @@ async fn lines_are_read_from_anywhere_in_pages() {
     let task = given.task().await;
     let texts = given.log(&task, 100).await;
     for (after, limit) in [(0, 1), (0, 7), (2, 3), (3, 3), (50, 200), (99, 9), (100, 9), (500, 9)] {
-        let lines = given.logs.read(&task, after, limit).await.unwrap();
+        let page = given.logs.read(&task, LogPart::All, after, limit).await.unwrap();
+        let lines = page.lines;
         let from = usize::try_from(after).unwrap().min(100);
         let expected = &texts[from..(from + limit).min(100)];
         let read: Vec<_> = lines.iter().map(|line| line.bytes.clone()).collect();
         let expected: Vec<_> = expected.iter().map(|text| text.clone().into_bytes()).collect();
         assert_eq!(read, expected, "{limit} after {after}");
         assert!(lines.iter().zip(after + 1..).all(|(line, number)| line.number == number));
+        let until = after + lines.len() as u64;
+        assert_eq!(page.next, (until < 100).then_some(until), "{limit} after {after}");
     }
     assert_eq!(all(&given.logs, &task).await.len(), 100);
+}
+
+#[tokio::test]
+async fn a_page_is_full_however_many_chunks_it_takes() {
+    let given = given().await;
+    let task = given.task().await;
+    let mut writer = given.writer(&task).await;
+    for number in 0..200 {
+        writer.out(number * 2, b"x\n").await.unwrap();
+        writer.flush().await.unwrap();
+    }
+    assert_eq!(given.count("select count(*) from working.run_log_chunks").await, 200);
+
+    for (limit, expected, next) in [(199, 199, Some(199)), (200, 200, None), (201, 200, None)] {
+        let page = given.logs.read(&task, LogPart::All, 0, limit).await.unwrap();
+        assert_eq!((page.lines.len(), page.next), (expected, next), "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_long_lines_ends_before_it_takes_all_memory() {
+    let given = given().await;
+    let task = given.task().await;
+    let mut writer = given.writer(&task).await;
+    let line = [vec![b'a'; 60_000], b"\n".to_vec()].concat();
+    writer.out(0, &line.repeat(120)).await.unwrap();
+    writer.finish().await.unwrap();
+
+    let page = given.logs.read(&task, LogPart::All, 0, 2_000).await.unwrap();
+
+    let bytes: usize = page.lines.iter().map(|line| line.bytes.len()).sum();
+    assert!((4 << 20..5 << 20).contains(&bytes), "{bytes}");
+    assert_eq!(page.next, Some(page.lines.len() as u64));
+    assert_eq!(of(&all(&given.logs, &task).await, Stream::Out), line.repeat(120));
+}
+
+#[tokio::test]
+async fn one_stream_is_read_by_line_and_the_chunks_of_the_other_stay_closed() {
+    let given = given().await;
+    let task = given.task().await;
+    let mut writer = given.writer(&task).await;
+    let (mut out, mut err) = (0, 0);
+    for number in 0..90_u64 {
+        if number % 30 == 29 {
+            writer.err(err, b"e\n").await.unwrap();
+            err += 2;
+        } else {
+            writer.out(out, b"o\n").await.unwrap();
+            out += 2;
+        }
+        writer.flush().await.unwrap();
+    }
+    let spoil = "update working.run_log_chunks set sealed = 'x' where err_bytes = 0";
+    given.as_owner(spoil).await;
+
+    let lines = all_of(&given.logs, &task, LogPart::Err).await;
+
+    let numbers: Vec<_> = lines.iter().map(|line| (line.number, line.stream)).collect();
+    assert_eq!(numbers, [30, 60, 90].map(|number| (number, Stream::Err)));
+    let page = given.logs.read(&task, LogPart::Err, 30, 1).await.unwrap();
+    assert_eq!((page.lines[0].number, page.next), (60, Some(60)));
+    let other = given.logs.read(&task, LogPart::Out, 0, 10).await;
+    assert!(matches!(other, Err(RunLogError::Open(_))), "{other:?}");
 }
 
 #[tokio::test]
@@ -45,7 +111,9 @@ async fn any_range_of_bytes_is_that_of_the_whole() {
     let lines = all(&given.logs, &task).await;
     let whole: Vec<u8> = lines.into_iter().flat_map(|line| line.bytes).collect();
     for (part, bytes) in [(LogPart::Out, &out), (LogPart::Err, &err), (LogPart::All, &whole)] {
-        assert_eq!(given.logs.length(&task, part).await.unwrap(), bytes.len() as u64);
+        let ends = bytes.len() as u64;
+        let extent = given.logs.extent(&task, part).await.unwrap();
+        assert_eq!(extent, Extent { begins: 0, ends, over: 0 });
         for _ in 0..40 {
             let from = random.below(bytes.len() + 10);
             let longest = *random.one_of(&[5_000, 5_000, 900_000]);
@@ -103,7 +171,7 @@ async fn a_log_with_a_gap_has_no_summary() {
     let task = given.task().await;
     given.log(&task, 30).await;
     given.as_owner("delete from working.run_log_chunks where seq = 5").await;
-    let read = given.logs.read(&task, 10, 100).await;
+    let read = given.logs.read(&task, LogPart::All, 10, 100).await;
     assert!(matches!(read, Err(RunLogError::Gap { seq: 6 })), "{read:?}");
     let range = given.logs.read_range(&task, LogPart::Out, 0, 10_000).await;
     assert!(matches!(range, Err(RunLogError::Gap { seq: 6 })), "{range:?}");

@@ -1,9 +1,6 @@
-//! Sealing, retention and erasure of logs, and the wake-up of readers.
-
-use std::time::Duration;
+//! Sealing, retention and erasure of logs.
 
 use chrono::TimeDelta;
-use tokio::time::timeout;
 
 use super::*;
 use crate::keyring::{OpenError, SealError};
@@ -57,8 +54,10 @@ async fn a_day_goes_with_its_key_and_no_earlier() {
     assert_eq!(all(&given.logs, &old).await.len(), 5);
     given.clock.advance(TimeDelta::days(1));
     assert_eq!(given.keyring.eraser.erase_expired().await.unwrap().buckets, 1);
-    let closed = given.logs.read(&old, 0, 10).await;
-    assert!(matches!(closed, Err(RunLogError::Open(OpenError::Expired))));
+    assert_eq!(all(&given.logs, &old).await, []);
+    assert!(!given.logs.is_stored(&old).await.unwrap());
+    let sealed = given.logs.seal(&old).await;
+    assert!(matches!(sealed, Err(RunLogError::Open(OpenError::Expired))), "{sealed:?}");
     assert_eq!(given.logs.retain().await.unwrap(), 1);
 
     assert_eq!(all(&given.logs, &old).await, []);
@@ -111,7 +110,7 @@ async fn the_log_of_an_erased_workspace_is_closed_and_takes_no_more() {
     let task = given.task().await;
     given.log(&task, 5).await;
     given.keyring.eraser.erase_subject(task.workspace.into()).await.unwrap();
-    let closed = given.logs.read(&task, 0, 10).await;
+    let closed = given.logs.read(&task, LogPart::All, 0, 10).await;
     assert!(matches!(closed, Err(RunLogError::Open(OpenError::Erased))));
     let mut writer = given.writer(&task).await;
     let resume = given.logs.resume(&task).await.unwrap();
@@ -135,26 +134,4 @@ async fn a_log_is_its_own_workspaces_and_may_be_deleted() {
 
     assert_eq!(all(&given.logs, &task).await, []);
     assert_eq!(all(&given.logs, &kept).await.len(), 7);
-}
-
-#[tokio::test]
-async fn whoever_waits_for_lines_is_woken_and_forgotten_afterwards() {
-    let given = given().await;
-    let task = given.task().await;
-    let other = given.task().await;
-    let (mut one, mut two) = (given.logs.watch(&task), given.logs.clone().watch(&task));
-    let mut elsewhere = given.logs.watch(&other);
-    assert_eq!(given.logs.0.wakes.count(), 2);
-
-    given.log(&task, 1).await;
-
-    one.changed().await;
-    two.changed().await;
-    let none = Duration::from_millis(1);
-    assert!(timeout(none, one.changed()).await.is_err());
-    assert!(timeout(none, elsewhere.changed()).await.is_err());
-    drop((one, elsewhere));
-    assert_eq!(given.logs.0.wakes.count(), 1);
-    drop(two);
-    assert_eq!(given.logs.0.wakes.count(), 0);
 }

@@ -1,13 +1,18 @@
 mod bytes;
+mod following;
 mod keeping;
 mod lines;
 mod mask;
+mod over;
+mod quota;
 mod resuming;
 mod writing;
 
 use domain::{RunId, ServerId, WorkspaceId};
+use prometheus::IntCounter;
 use tempfile::TempDir;
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use super::*;
 use crate::ids::Ids;
@@ -16,6 +21,7 @@ use crate::postgres::{ConnectOptions, connect, connect_one};
 use test_support::{Databases, databases, until_waits_for_lock};
 
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
+const DAY_BYTES_MAX: u64 = 1 << 40;
 
 struct Harness {
     databases: Databases,
@@ -44,8 +50,14 @@ async fn keyring(databases: &Databases, roots: &TempDir, clock: &Clock) -> Keyri
 }
 
 fn logs(pool: &Pool, keyring: &Keyring, clock: &Clock) -> RunLogs {
+    let reached = IntCounter::new("reached", "Reached.").unwrap();
+    let limit = DayLimit { node: Uuid::from_u128(1), bytes: DAY_BYTES_MAX, reached };
+    limited(pool, keyring, clock, limit)
+}
+
+fn limited(pool: &Pool, keyring: &Keyring, clock: &Clock, limit: DayLimit) -> RunLogs {
     let sealer = keyring.sealer.clone();
-    RunLogs::new(pool.clone(), sealer, keyring.content_days, clock.clone())
+    RunLogs::new(pool.clone(), sealer, keyring.content_days, limit, clock.clone())
 }
 
 impl Harness {
@@ -114,15 +126,18 @@ impl Harness {
 }
 
 async fn all(logs: &RunLogs, task: &LogKey) -> Vec<LogLine> {
+    all_of(logs, task, LogPart::All).await
+}
+
+async fn all_of(logs: &RunLogs, task: &LogKey, part: LogPart) -> Vec<LogLine> {
     let mut lines: Vec<LogLine> = Vec::new();
-    loop {
-        let after = lines.last().map_or(0, |line| line.number);
-        let news = logs.read(task, after, 1_000).await.unwrap();
-        if news.is_empty() {
-            return lines;
-        }
-        lines.extend(news);
+    let mut next = Some(0);
+    while let Some(after) = next {
+        let page = logs.read(task, part, after, 1_000).await.unwrap();
+        lines.extend(page.lines);
+        next = page.next;
     }
+    lines
 }
 
 fn of(lines: &[LogLine], stream: Stream) -> Vec<u8> {

@@ -99,7 +99,7 @@ async fn a_chunk_whose_answer_was_lost_is_not_doubled() {
     let given = given().await;
     let task = given.task().await;
     given.log(&task, 4).await;
-    let chunks = rows::read(&given.pool, &task, ReadFrom::Chunk(None)).await.unwrap();
+    let chunks = rows::read(&given.pool, &task, ReadFrom::Chunk(None)).await.unwrap().rows;
 
     for chunk in &chunks {
         let again = rows::write(&given.pool, &task, 1, chunk).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_chunk_whose_answer_was_lost_is_not_doubled() {
 
     assert_eq!(given.count("select count(*) from working.run_log_chunks").await, 2);
     let mut changed =
-        rows::read(&given.pool, &task, ReadFrom::Chunk(None)).await.unwrap().remove(0);
+        rows::read(&given.pool, &task, ReadFrom::Chunk(None)).await.unwrap().rows.remove(0);
     changed.envelope[99] ^= 1;
     assert_eq!(rows::write(&given.pool, &task, 1, &changed).await.unwrap(), Written::Fenced);
 }

@@ -14,8 +14,8 @@ const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const SENT: &str = "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Lethe-Min-Position, \
                     Range";
 /// What pages may read of an answer, besides what any page may read.
-const READ: &str = "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Lethe-Position, Lethe-Run-State, \
-                    Location, Retry-After, WWW-Authenticate, X-Request-Id";
+const READ: &str = "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Lethe-Log-Next, Lethe-Log-Over, \
+                    Lethe-Position, Lethe-Run-State, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id";
 /// No browser keeps an answer to a preflight for longer than a day, and some for two hours only.
 const PREFLIGHT_SECONDS: &str = "7200";
 

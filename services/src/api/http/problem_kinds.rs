@@ -70,6 +70,8 @@ kinds! {
         "Request a new one.";
     LinkInvalid "link-invalid" BAD_REQUEST "The link is not valid"
         "Copy the complete token from the mail.";
+    LogExpired "log-expired" GONE "The log is over"
+        "Its lines were kept for so long, and are gone: `detail` says until when.";
     MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The method is not allowed here"
         "The Allow header lists the allowed methods.";
     NotByConsent "not-by-consent" UNPROCESSABLE_ENTITY "The purpose is not based on consent"

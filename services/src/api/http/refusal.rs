@@ -225,6 +225,7 @@ impl From<OpenError> for Problem {
 impl From<RunLogError> for Problem {
     fn from(error: RunLogError) -> Self {
         match error {
+            RunLogError::Open(OpenError::Expired) => Self::of(ProblemKind::LogExpired),
             RunLogError::Open(error) => error.into(),
             RunLogError::Database(error) => error.into(),
             error @ (RunLogError::Seal(_)

@@ -1,6 +1,7 @@
 //! Runs on servers, and their logs.
 
 pub mod log_line;
+mod log_over;
 pub mod log_stream;
 pub mod logs;
 pub mod reads;

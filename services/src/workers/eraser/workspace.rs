@@ -25,6 +25,7 @@ pub(crate) const ROWS: [WorkspaceRows; 10] = [
     run_queue::SECRETS_OF_WORKSPACE,
     run_queue::LEFTOVERS_OF_WORKSPACE,
     run_log::OF_WORKSPACE,
+    run_log::USAGE_OF_WORKSPACE,
     event_store::SNAPSHOTS_OF_WORKSPACE,
 ];
 

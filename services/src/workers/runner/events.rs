@@ -117,7 +117,10 @@ async fn append_guarded(
         command = command.guarded_by(guard);
     }
     match command.execute(&app.executor, |_| false).await {
-        Ok(Some(_)) => Ok(()),
+        Ok(Some(_)) => {
+            app.run_logs.run_appended(run);
+            Ok(())
+        }
         Ok(None) => Err(AttemptError::Erased),
         Err(error) => Err(refused(&error)),
     }

@@ -70,7 +70,7 @@ use infra::outbox::Outbox;
 use infra::postgres::{ConnectOptions, DatabaseUrl, Pool, connect, connect_one};
 use infra::remote::Remote;
 use infra::reservations::Reservations;
-use infra::run_log::RunLogs;
+use infra::run_log::{DayLimit, RunLogs};
 use infra::run_queue::RunQueue;
 use infra::seats::Seats;
 use infra::server_credentials::ServerCredentials;
@@ -192,6 +192,11 @@ impl Harness {
                 pool.clone(),
                 keyring.sealer.clone(),
                 keyring.content_days,
+                DayLimit {
+                    node,
+                    bytes: 1 << 40,
+                    reached: metrics.run_log_quota_reached.clone(),
+                },
                 clock.clone(),
             ),
             stopping: watch::Sender::new(false),
