@@ -8,6 +8,7 @@ pub mod bearer;
 pub mod clock;
 pub mod cluster;
 pub mod credentials;
+pub mod descriptors;
 mod durable;
 pub mod event_store;
 pub mod failpoint;

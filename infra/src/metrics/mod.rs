@@ -223,5 +223,7 @@ mod tests {
 
         assert!(text.contains("lethe_build_info{profile="));
         assert!(text.contains("process_resident_memory_bytes"));
+        // An alert compares the two.
+        assert!(text.contains("\nprocess_open_fds ") && text.contains("\nprocess_max_fds "));
     }
 }

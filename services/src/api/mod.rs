@@ -14,11 +14,14 @@ mod state;
 mod workspaces;
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App as Web, HttpResponse, HttpServer, web};
+use infra::descriptors::DescriptorLimits;
 use tracing_actix_web::TracingLogger;
 
 use after_answer::AfterAnswer;
@@ -28,12 +31,16 @@ use http::problem::{Problem, ProblemKind};
 use http::routes::Routes;
 pub use state::{Api, ApiData};
 
+use crate::config::Config;
 use crate::readiness::ReadinessCheck;
 use crate::wiring::App;
 
 /// How long a client may take to send a request's head, or may hold a connection unused.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(75);
+/// The most threads that actix starts, and the most connections that it gives one of them.
+const WORKERS_MAX: usize = 512;
+const WORKER_CONNECTIONS_MAX: usize = 25_600;
 
 fn all_routes() -> Routes {
     let mut routes = Routes::default();
@@ -70,7 +77,8 @@ pub fn serve(
     drain: Duration,
 ) -> std::io::Result<(Server, SocketAddr)> {
     let at = listener.local_addr()?;
-    let workers = app.config.workers.map(usize::from);
+    let workers = workers(&app.config);
+    let clients = worker_connections(&app.config, workers);
     let api = web::Data::new(Api::new(app, readiness, after_answer));
     let server = HttpServer::new(move || {
         Web::new()
@@ -85,14 +93,24 @@ pub fn serve(
             .wrap(TracingLogger::<RequestSpan>::new())
     })
     .disable_signals()
+    .workers(workers)
+    .max_connections(clients)
     .client_request_timeout(HEAD_WITHIN)
     .keep_alive(IDLE)
     .shutdown_timeout(drain.as_secs());
-    let server = match workers {
-        Some(workers) => server.workers(workers),
-        None => server,
-    };
     Ok((server.listen(listener)?.run(), at))
+}
+
+fn workers(config: &Config) -> usize {
+    let cores = || available_parallelism().map_or(2, NonZeroUsize::get).min(WORKERS_MAX);
+    config.workers.map_or_else(cores, usize::from)
+}
+
+/// How many clients one of the threads serves at once; the next ones wait.
+fn worker_connections(config: &Config, workers: usize) -> usize {
+    let clients = config.clients_max(DescriptorLimits::current().soft);
+    let each = usize::try_from(clients).unwrap_or(usize::MAX) / workers.max(1);
+    each.clamp(1, WORKER_CONNECTIONS_MAX)
 }
 
 async fn nothing() -> Result<HttpResponse, Problem> {

@@ -36,7 +36,8 @@ pub use error::CliError;
 /// What `lethe serve` says of the settings once it serves.
 #[cfg(test)]
 pub fn lines_at_start(config: &Config) -> Vec<(&'static str, String)> {
-    places::lines(config, None, config.metrics_listen, Some(config.listen))
+    let limits = infra::descriptors::DescriptorLimits::current();
+    places::lines(config, limits, None, config.metrics_listen, Some(config.listen))
 }
 
 use crate::config::{Config, Flags};

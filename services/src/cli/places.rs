@@ -3,23 +3,27 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use infra::descriptors::DescriptorLimits;
+
 use super::terminal::{count, say};
 use crate::config::{Config, Value};
 
-/// `cluster` is the folder of the private PostgreSQL, if Lethe has started one.
+/// `limits` are in force. `cluster` is the folder of the private PostgreSQL, if Lethe has started one.
 pub(super) fn say_where(
     config: &Config,
+    limits: DescriptorLimits,
     cluster: Option<&Path>,
     metrics: SocketAddr,
     api: Option<SocketAddr>,
 ) {
-    for (name, text) in lines(config, cluster, metrics, api) {
+    for (name, text) in lines(config, limits, cluster, metrics, api) {
         say(format_args!("{name:<9}{text}"));
     }
 }
 
 pub(super) fn lines(
     config: &Config,
+    limits: DescriptorLimits,
     cluster: Option<&Path>,
     metrics: SocketAddr,
     api: Option<SocketAddr>,
@@ -39,9 +43,11 @@ pub(super) fn lines(
         ("escrow", escrow(config)),
         ("mail", mail),
         ("egress", egress(config)),
+        ("files", format!("at most {} open, connections among them", limits.soft)),
     ];
     let warnings = config.network_warnings().into_iter();
     let warnings = warnings.chain(config.copy_warning()).chain(config.place_warning());
+    let warnings = warnings.chain(config.descriptors_warning(limits.soft, 0));
     lines.extend(warnings.map(|warning| ("warning", warning)));
     lines.push(("metrics", format!("http://{metrics}/metrics")));
     if let Some(api) = api {

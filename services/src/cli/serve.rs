@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use infra::descriptors;
 use infra::keyring::KeyringWentBack;
 use infra::log::watermark::WentBack;
 use infra::log::{ReaderOptions, Readers, Wake};
@@ -68,6 +69,8 @@ pub(super) struct Running {
 
 pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
     let stop = Stop::on_signals()?;
+    // How many servers are watched is not known yet: the doctor counts them, and an alert looks at what is open.
+    let limits = descriptors::raise(config.descriptors_needed(0));
     // Before anything is made: a port that is in use is refused without a trace.
     let sockets = Sockets::bind(&config, parts.api)?;
     let databases = tokio::select! {
@@ -81,7 +84,7 @@ pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
     };
     let cluster = running.databases.cluster.as_ref().map(Cluster::dir);
     let api = running.api.as_ref().map(|api| api.at);
-    places::say_where(&config, cluster, running.metrics.at, api);
+    places::say_where(&config, limits, cluster, running.metrics.at, api);
     let ended = tokio::select! {
         () = stop.requested() => Ok(()),
         () = running.databases.ended() => {

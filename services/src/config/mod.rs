@@ -4,6 +4,7 @@ mod check;
 mod cors_origins;
 #[macro_use]
 mod declare;
+mod descriptors;
 mod error;
 mod layers;
 mod place;

@@ -4,6 +4,7 @@ use infra::postgres::DatabaseUrl;
 
 use super::*;
 
+mod descriptors;
 mod files;
 mod network;
 mod places;

@@ -6,6 +6,7 @@ mod clocks;
 mod command_line;
 mod cors;
 mod demo;
+mod descriptors;
 mod endpoints;
 mod erased;
 mod escrow;

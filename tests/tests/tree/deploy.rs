@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use infra::metrics::Metrics;
 use services::config::{Config, Layers, SYSTEM_FILE};
 use tests::promtool;
 
@@ -12,18 +13,21 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
 }
 
-/// Every word that begins as our metrics do.
+/// Every word that begins as metrics of a node do.
 fn metrics(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let ours = words.filter(|word| word.starts_with("lethe_"));
+    let ours = words.filter(|word| word.starts_with("lethe_") || word.starts_with("process_"));
     let bare = |word: &str| SERIES.iter().find_map(|end| word.strip_suffix(end)).map(str::to_owned);
     ours.map(|word| bare(word).unwrap_or_else(|| word.to_owned())).collect()
 }
 
 #[test]
 fn rules_and_dashboards_name_metrics_that_exist() {
-    let exist = metrics(&read("infra/src/metrics/mod.rs"));
+    let mut exist = metrics(&read("infra/src/metrics/mod.rs"));
     assert!(exist.len() > 20);
+    // What a registry adds to ours.
+    let of_process = String::from_utf8(Metrics::new().unwrap().text().unwrap()).unwrap();
+    exist.extend(metrics(&of_process));
 
     for path in ["infra/deploy/rules.yaml", "infra/deploy/dashboard.json"] {
         let named = metrics(&read(path));
@@ -130,6 +134,17 @@ fn what_ends_is_started_again_however_often() {
     assert_eq!(unit("StartLimitIntervalSec"), ["0"]);
     let pause: u32 = unit("RestartSec")[0].parse().unwrap();
     assert!((1..=30).contains(&pause), "{pause}");
+}
+
+/// Of ten thousand servers, too, where nobody has changed a setting.
+#[test]
+fn what_ships_may_have_more_descriptors_open_than_a_node_needs() {
+    let needed = Config::of(&Layers::default()).unwrap().descriptors_needed(10_000);
+
+    let of_unit: u64 = unit("LimitNOFILE")[0].parse().unwrap();
+    assert!(of_unit > needed, "{of_unit}, and {needed} are needed");
+    let ulimits = format!("    ulimits: {{ nofile: {of_unit} }}\n");
+    assert!(services()["lethe"].contains(&ulimits), "{}", services()["lethe"]);
 }
 
 /// Clients that all have the proxy's address would share its limits.

@@ -3,6 +3,7 @@
 mod addresses;
 mod clocks;
 mod copy;
+mod descriptors;
 mod erasures;
 mod reach;
 mod roots;
@@ -56,6 +57,7 @@ pub async fn run(config: Arc<Config>) -> Result<(), CliError> {
     let mut findings = Findings { out: stdout(), wrong: 0 };
     roots::look(&config, &mut findings).await;
     let looked = look(&config, &databases, &mut findings).await;
+    descriptors::look(&config, &databases, &mut findings).await;
     databases.close().await;
     looked?;
     reach::say(&config, &findings);
