@@ -1,6 +1,6 @@
-cd "$place" 2>/dev/null && [ -e started ] || exit 3
-echo "$mark"
+cd "$lethe_place" 2>/dev/null && [ -e started ] || exit 3
+echo "$lethe_mark"
 tail -n +1 -f ended &
-one=$!
+lethe_one=$!
 cat >/dev/null
-kill "$one"
+kill "$lethe_one"
