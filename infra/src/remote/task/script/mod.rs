@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::TaskId;
 #[cfg(test)]
 pub(super) use start::quote;
+pub(super) use watch::Until;
 
 /// What every script begins with.
 const COMMON: &str = include_str!("../sh/common.sh");
