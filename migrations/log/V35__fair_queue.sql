@@ -4,7 +4,7 @@ set local lock_timeout = '10s';
 -- Who has requested a task: an account has so many at work, in whatever workspaces. Null: a node of a former version
 -- has queued it, or nobody is known; no such limit holds for it.
 alter table working.run_tasks add column requester_id uuid;
--- Of a start that was sent: SHA-256 of the place it was sent to. Null: it is not known, or none was sent.
+-- Of a start that was sent: the place that it was sent to, its address sealed. Null: it is not known, or none was sent.
 alter table working.run_tasks add column place bytea;
 -- How often its processes were to be killed, so that a node that takes it over goes on from there.
 alter table working.run_tasks add column kill_tries integer not null default 0;

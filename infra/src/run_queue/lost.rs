@@ -6,17 +6,15 @@ use domain::run::TaskLease;
 use domain::{RunId, ServerId};
 use tokio_postgres::types::ToSql;
 
-use super::{RunQueue, fence, signed};
+use super::{EarlierAttempt, RunQueue, fence, signed, task};
 use crate::postgres::PgError;
 use crate::statement::{execute, query, query_opt};
 
 const LOSE: &str = include_str!("lose.sql");
 const LEAVE: &str = include_str!("leave.sql");
-const LIST_EARLIER: &str = "select attempt from working.run_tasks where run_id = $1 \
+const LIST_EARLIER: &str = "select attempt, place from working.run_tasks where run_id = $1 \
     and server_id = $2 and attempt < $3 and state = 'lost' order by attempt desc";
 const PROVE_GONE: &str = include_str!("prove_gone.sql");
-const DELETE_EARLIER: &str = "delete from working.run_tasks \
-    where run_id = $1 and server_id = $2 and attempt < $3 and state = 'lost'";
 
 impl RunQueue {
     /// Records that the task is lost. It can be claimed again after `pause`, to be searched for.
@@ -42,10 +40,14 @@ impl RunQueue {
 
     /// The earlier attempts of which something may be at work on the server, the last one first: those that are lost.
     /// What ended has left only what it wanted to leave.
-    pub async fn earlier(&self, run: RunId, lease: TaskLease) -> Result<Vec<u32>, PgError> {
+    pub async fn earlier(
+        &self,
+        run: RunId,
+        lease: TaskLease,
+    ) -> Result<Vec<EarlierAttempt>, PgError> {
         let attempt = signed(lease.attempt);
         let rows = query(&self.pool, LIST_EARLIER, &[&run.0, &lease.server.0, &attempt]).await?;
-        rows.iter().map(|row| Ok(row.try_get::<_, i32>(0)?.unsigned_abs())).collect()
+        rows.iter().map(|row| Ok(task::earlier(row)?)).collect()
     }
 
     /// Deletes a lost task, with its secrets unless another task needs them: it is certain that it does not run, so that
@@ -59,12 +61,5 @@ impl RunQueue {
         let attempt = signed(attempt);
         let row = query_opt(&self.pool, PROVE_GONE, &[&run.0, &server.0, &attempt]).await?;
         Ok(row.map_or(Ok(false), |row| row.try_get(0))?)
-    }
-
-    /// Deletes the earlier attempts that were left: it is certain that none of them runs.
-    pub async fn delete_earlier(&self, run: RunId, lease: TaskLease) -> Result<(), PgError> {
-        let attempt = signed(lease.attempt);
-        execute(&self.pool, DELETE_EARLIER, &[&run.0, &lease.server.0, &attempt]).await?;
-        Ok(())
     }
 }

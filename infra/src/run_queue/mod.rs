@@ -27,7 +27,7 @@ pub use leftovers::{DueLeftover, LEFTOVERS_OF_WORKSPACE, Leftover};
 pub use limits::{FreeSlots, RunLimits};
 pub use round::ClaimRound;
 pub use secrets::{SECRETS_OF_WORKSPACE, SecretsError, SecretsPlace, UnusedSecrets};
-pub use task::{BegunTask, HeldTask, RenewedTask, Task};
+pub use task::{BegunTask, EarlierAttempt, HeldTask, RenewedTask, Task};
 
 const PUT: &str = include_str!("put.sql");
 /// What a deployment waits for is looked for soon, however seldom it was before.
@@ -52,7 +52,7 @@ const CLAIM: &str = include_str!("claim.sql");
 const RENEW: &str = include_str!("renew.sql");
 const HAND_OVER: &str =
     "update working.run_tasks set node = null, lease_until = null where node = $1";
-const LAUNCH: &str = "update working.run_tasks set launched = true \
+const LAUNCH: &str = "update working.run_tasks set launched = true, place = coalesce(place, $5) \
     where run_id = $1 and server_id = $2 and attempt = $3 and fence = $4";
 const BEGIN: &str = include_str!("begin.sql");
 const LOSE_ALL: &str = include_str!("lose_all.sql");
@@ -220,12 +220,19 @@ impl RunQueue {
         execute(&self.pool, HAND_OVER, &[&node]).await
     }
 
-    /// Records that a start is about to be sent: from now on it may have reached the server.
+    /// Records that a start is about to be sent to this place: from now on it may have reached the server. The first
+    /// place that was recorded stays.
     ///
     /// `false` when another node has the task, here and in [`Self::lose`].
-    pub async fn launch(&self, run: RunId, lease: TaskLease) -> Result<bool, PgError> {
+    pub async fn launch(
+        &self,
+        run: RunId,
+        lease: TaskLease,
+        place: &[u8],
+    ) -> Result<bool, PgError> {
         let (attempt, fence) = (signed(lease.attempt), fence(lease));
-        let values = [&run.0 as &(dyn ToSql + Sync), &lease.server.0, &attempt, &fence];
+        let values: [&(dyn ToSql + Sync); 5] =
+            [&run.0, &lease.server.0, &attempt, &fence, &place];
         Ok(execute(&self.pool, LAUNCH, &values).await? == 1)
     }
 

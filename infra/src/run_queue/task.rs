@@ -27,6 +27,18 @@ pub struct Task {
     pub unseen: Duration,
     /// How long it has been lost; `None` if it is not.
     pub lost: Option<Duration>,
+    /// Where a start was sent to, as [`super::RunQueue::launch`] was told. `None`: none was sent, or a former version has
+    /// sent it.
+    pub place: Option<Vec<u8>>,
+}
+
+/// An earlier attempt of which something may be at work on its server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
+pub struct EarlierAttempt {
+    pub attempt: u32,
+    /// As [`Task::place`].
+    pub place: Option<Vec<u8>>,
 }
 
 /// A task whose lease this node has, unless it expired.
@@ -84,7 +96,13 @@ pub(super) fn read(row: &Row) -> Result<Task, Error> {
         left: row.try_get::<_, Option<f64>>("left_seconds")?.map(seconds),
         unseen: seconds(row.try_get::<_, Option<f64>>("unseen_seconds")?.unwrap_or_default()),
         lost: row.try_get::<_, Option<f64>>("lost_seconds")?.map(seconds),
+        place: row.try_get("place")?,
     })
+}
+
+pub(super) fn earlier(row: &Row) -> Result<EarlierAttempt, Error> {
+    let attempt: i32 = row.try_get("attempt")?;
+    Ok(EarlierAttempt { attempt: attempt.unsigned_abs(), place: row.try_get("place")? })
 }
 
 pub(super) fn renewed(row: &Row) -> Result<RenewedTask, Error> {

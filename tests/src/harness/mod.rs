@@ -10,7 +10,7 @@ use crate::{Client, Installation, Person, TestServer};
 
 pub use runs::RunHarness;
 pub use seats::{lease_of, problem};
-pub use servers::{register_server, results};
+pub use servers::{move_server, register_server, results};
 
 pub struct Harness {
     pub installation: Installation,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Harness, register_server};
-use crate::{Answer, Client, Installation, LIMIT, Sshd, TestServer};
+use super::{Harness, move_server, register_server};
+use crate::{Answer, Client, Installation, LIMIT, Sshd, TestServer, until};
 
 pub struct RunHarness {
     pub installation: Installation,
@@ -70,6 +70,11 @@ impl RunHarness {
         register_server(&self.ada, &self.workspace, sshd, port).await
     }
 
+    /// The server is at another sshd from now on, which takes Lethe's key.
+    pub async fn move_to(&self, sshd: &Sshd) {
+        move_server(&self.ada, &self.path(&format!("servers/{}", self.server)), sshd).await;
+    }
+
     /// Requests a run on the server; answers its path after the workspace's.
     pub async fn start(&self, command: &str) -> String {
         self.request(json!({ "command": command, "server_ids": [self.server] })).await
@@ -105,6 +110,15 @@ impl RunHarness {
         self.post(&format!("{run}/retry"), json!({})).await.expect(202);
         self.post(&format!("{run}/cancel"), json!({})).await.expect(202);
         assert_eq!(self.ended(run, LIMIT).await["state"], "unproven");
+    }
+
+    /// Once its command was started: the run itself is running from its dispatch on.
+    pub async fn is_at_work(&self, run: &str) {
+        until("the command was started", async || {
+            let shown = self.run(run).await?;
+            (shown["servers"][0]["state"] == "running").then_some(())
+        })
+        .await;
     }
 
     /// The run, once it has ended, and that is within `limit`.

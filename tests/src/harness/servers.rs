@@ -60,7 +60,20 @@ pub async fn register_server(ada: &Client, workspace: &str, sshd: &Sshd, port: u
     let place = json!({ "name": "engine", "host": "127.0.0.1", "port": port, "user": sshd.user() });
     let made = ada.post_once(&format!("{workspace}/servers"), place).await;
     let server = made.expect(201).field("/server_id");
-    let at = |rest: &str| format!("{workspace}/servers/{server}{rest}");
+    approve_server(ada, &format!("{workspace}/servers/{server}"), sshd).await;
+    server
+}
+
+/// Changes the address of a server to that of the sshd, which it is to be let in by.
+pub async fn move_server(ada: &Client, server: &str, sshd: &Sshd) {
+    let place = json!({ "host": "127.0.0.1", "port": sshd.port(), "user": sshd.user() });
+    ada.put(&format!("{server}/address"), "*", place).await.expect(200);
+    approve_server(ada, server, sshd).await;
+}
+
+/// Approves the host key of a server, and gives it a key.
+async fn approve_server(ada: &Client, server: &str, sshd: &Sshd) {
+    let at = |rest: &str| format!("{server}{rest}");
     let checked = checked(ada, &at("")).await;
     let fingerprint = sshd.host_key_fingerprint().unwrap();
     let approval = json!({ "fingerprint": fingerprint, "password": ada.person().await.password });
@@ -69,7 +82,6 @@ pub async fn register_server(ada: &Client, workspace: &str, sshd: &Sshd, port: u
     let etag = approved.expect(200).etag();
     let attached = ada.put(&at("/credential"), &etag, json!({ "generate": true })).await;
     sshd.authorize(&attached.expect(200).field("/public_line")).unwrap();
-    server
 }
 
 /// Checks a server until it was reached: each stage has seconds, and a loaded machine may take longer.

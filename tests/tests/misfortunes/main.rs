@@ -7,6 +7,7 @@ mod hour;
 mod interrupted;
 mod kill;
 mod log;
+mod moved;
 mod revocation;
 mod scale;
 mod seat_race;

@@ -6,7 +6,7 @@ impl Harness {
     /// A task of which a start was sent to its server.
     async fn launched(&self) -> Task {
         let task = self.claim(ONE, 1, WIDE).await.remove(0);
-        assert!(self.queue.launch(task.run, task.lease).await.unwrap());
+        assert!(self.queue.launch(task.run, task.lease, PLACE).await.unwrap());
         task
     }
 
@@ -29,7 +29,7 @@ async fn what_may_run_is_listed_though_nobody_looks_for_it_soon() {
     let workspace = WorkspaceId(Uuid::from_u128(1));
     let launched = async || {
         let task = given.claim(ONE, 1, WIDE).await.remove(0);
-        given.queue.launch(task.run, task.lease).await.unwrap();
+        given.queue.launch(task.run, task.lease, PLACE).await.unwrap();
         given.queue.lose(task.run, task.lease, LEASE).await.unwrap();
         task
     };
@@ -52,9 +52,6 @@ async fn what_may_run_is_listed_though_nobody_looks_for_it_soon() {
     let found = given.claim(OTHER, 9, WIDE).await;
     let found: Vec<_> = found.iter().map(|it| (it.run.0.as_u128(), it.cancel)).collect();
     assert_eq!(found, [(10, true), (11, true)]);
-    let third = TaskLease { attempt: 3, ..second.lease };
-    given.queue.delete_earlier(second.run, third).await.unwrap();
-    assert_eq!(given.queue.begun(workspace, None, 9).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -84,7 +81,7 @@ async fn the_fence_of_a_superseded_attempt_is_over() {
     let superseded = given.text(row).await;
     let (queue, run, lease) = (&given.queue, old.run, old.lease);
     assert_eq!(given.renewed(ONE, &old).await, []);
-    assert!(!queue.launch(run, lease).await.unwrap());
+    assert!(!queue.launch(run, lease, PLACE).await.unwrap());
     assert_eq!(queue.begin(run, lease).await.unwrap(), None);
     assert!(!queue.lose(run, lease, Duration::ZERO).await.unwrap());
     queue.leave(run, lease).await.unwrap();
@@ -227,12 +224,28 @@ async fn the_earlier_attempts_that_may_run_are_those_that_are_lost() {
     given.put([NewTask { attempt: 3, ..task(1, 7, 10) }]).await;
     let third = given.launched().await;
     assert_eq!(third.lease.attempt, 3);
+    let at = |attempt| EarlierAttempt { attempt, place: Some(PLACE.to_vec()) };
     let earlier = async || given.queue.earlier(third.run, third.lease).await.unwrap();
-    assert_eq!(earlier().await, [2, 1]);
+    assert_eq!(earlier().await, [at(2), at(1)]);
 
     let server = second.lease.server;
     assert!(given.queue.prove_gone(second.run, server, 2).await.unwrap());
 
-    assert_eq!(earlier().await, [1]);
-    assert_eq!(given.queue.earlier(second.run, second.lease).await.unwrap(), [1]);
+    assert_eq!(earlier().await, [at(1)]);
+    assert_eq!(given.queue.earlier(second.run, second.lease).await.unwrap(), [at(1)]);
+}
+
+#[tokio::test]
+async fn a_task_keeps_the_place_that_its_first_start_was_sent_to() {
+    let given = given(Duration::ZERO).await;
+    given.put([task(1, 7, 10)]).await;
+    let first = given.launched().await;
+    assert_eq!(first.place, None);
+
+    let second = given.claim(OTHER, 1, WIDE).await.remove(0);
+
+    assert_eq!(second.place.as_deref(), Some(PLACE));
+    assert!(given.queue.launch(second.run, second.lease, b"elsewhere").await.unwrap());
+    let third = given.claim(ONE, 1, WIDE).await.remove(0);
+    assert_eq!(third.place.as_deref(), Some(PLACE));
 }

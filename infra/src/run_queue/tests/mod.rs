@@ -13,6 +13,8 @@ use test_support::{Databases, databases};
 const LEASE: Duration = Duration::from_mins(1);
 const ONE: Uuid = Uuid::from_u128(1);
 const OTHER: Uuid = Uuid::from_u128(2);
+/// Where starts are sent to.
+const PLACE: &[u8] = b"here";
 const WIDE: RunLimits =
     RunLimits { per_server: 100, per_workspace: 100, per_account: 100, per_node: 100 };
 
@@ -167,7 +169,7 @@ async fn the_tasks_of_a_node_that_died_are_anothers_under_a_higher_fence() {
     given.put([task(1, 7, 10)]).await;
     let limits = RunLimits { per_server: 1, per_workspace: 1, ..WIDE };
     let first = given.claim(ONE, 1, limits).await.remove(0);
-    assert!(given.queue.launch(first.run, first.lease).await.unwrap());
+    assert!(given.queue.launch(first.run, first.lease, PLACE).await.unwrap());
     let left = given.queue.begin(first.run, first.lease).await.unwrap().unwrap();
     assert!(left > Duration::from_secs(55), "{left:?}");
 
@@ -176,7 +178,7 @@ async fn the_tasks_of_a_node_that_died_are_anothers_under_a_higher_fence() {
     assert_eq!((first.lease.fence, second.lease.fence), (1, 2));
     assert!(!first.launched && second.launched && second.left.is_some());
     assert_eq!(given.renewed(ONE, &first).await, []);
-    assert!(!given.queue.launch(first.run, first.lease).await.unwrap());
+    assert!(!given.queue.launch(first.run, first.lease, PLACE).await.unwrap());
     assert_eq!(given.queue.begin(first.run, first.lease).await.unwrap(), None);
     assert_eq!(given.renewed(OTHER, &second).await.len(), 1);
     given.queue.finish(first.run, first.lease).await.unwrap();
@@ -205,7 +207,7 @@ async fn a_stale_fence_renews_nothing() {
 async fn a_stale_fence_launches_and_begins_nothing() {
     let (given, stale, present) = claimed_twice().await;
 
-    assert!(!given.queue.launch(stale.run, stale.lease).await.unwrap());
+    assert!(!given.queue.launch(stale.run, stale.lease, PLACE).await.unwrap());
     assert_eq!(given.queue.begin(stale.run, stale.lease).await.unwrap(), None);
     assert!(given.queue.begin(present.run, present.lease).await.unwrap().is_some());
 }

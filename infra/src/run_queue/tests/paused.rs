@@ -32,7 +32,7 @@ async fn a_task_that_was_launched_or_belongs_to_another_is_not_set_aside() {
     let (given, first) = given_one_of(2).await;
     let stale = TaskLease { fence: first.lease.fence + 1, ..first.lease };
     given.queue.set_aside(first.run, stale).await.unwrap();
-    assert!(given.queue.launch(first.run, first.lease).await.unwrap());
+    assert!(given.queue.launch(first.run, first.lease, PLACE).await.unwrap());
     given.queue.set_aside(first.run, first.lease).await.unwrap();
 
     let mut states = given.states().await;

@@ -6,6 +6,7 @@ mod attempts;
 mod events;
 mod inputs;
 mod old;
+mod place;
 mod resumed;
 mod start_failure;
 mod sweep;

@@ -117,12 +117,7 @@ async fn an_attempt_begins_when_every_earlier_one_has_ended() {
 async fn a_left_attempt_is_deleted_once_its_server_says_that_it_has_ended() {
     let (harness, _node) = RunHarness::with(&[("run_lost_seconds", "2")]).await;
     let run = harness.start("until [ -e ~/go ]; do sleep 0.05; done").await;
-    // The run itself is running from its dispatch on, before its command is started.
-    until("the command was started", async || {
-        let shown = harness.run(&run).await?;
-        (shown["servers"][0]["state"] == "running").then_some(())
-    })
-    .await;
+    harness.is_at_work(&run).await;
     harness.lose_and_cancel_the_next(&run).await;
     harness.sshd.restart().unwrap();
     let log = harness.installation.log().await;

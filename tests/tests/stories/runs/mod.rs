@@ -8,6 +8,7 @@ mod following;
 mod grace;
 mod log_limits;
 mod log_pages;
+mod moved;
 mod over;
 mod revoked;
 mod secrets;

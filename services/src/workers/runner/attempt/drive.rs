@@ -10,8 +10,8 @@ use infra::remote::task::{self, Launch, TaskError, TaskId, TaskState};
 
 use super::super::events;
 use super::super::inputs::RunInputs;
+use super::way::{ELSEWHERE, Reached, is_at};
 use super::{Attempt, AttemptError, GRACE, Next, RECOVER_EVERY, RECOVER_WITHIN};
-use crate::operations::connect::connect;
 
 /// How often the removal of a run's files on a server is tried.
 const REMOVALS_MAX: u32 = 3;
@@ -19,10 +19,6 @@ const REMOVAL_PAUSE: Duration = Duration::from_secs(2);
 const LOST: Ending = Ending::Lost { why: LossCause::Unknown };
 
 impl Attempt {
-    pub(super) async fn connect(&self) -> Result<Connection, AttemptError> {
-        Ok(connect(&self.app, self.task.workspace, self.task.lease.server).await?)
-    }
-
     async fn inputs(&self, run: &RequestedRun) -> Result<Option<RunInputs>, AttemptError> {
         RunInputs::open(&self.app, self.task.workspace, run, self.task.secrets).await
     }
@@ -37,38 +33,40 @@ impl Attempt {
             return self.cancelled_before_it_began().await;
         }
         let Some(inputs) = self.inputs(run).await? else { return self.inputs_erased().await };
-        let connection = self.connect().await?;
-        let mut state = task::probe(&connection, &self.id).await?;
+        let reached = self.connect().await?;
+        let mut state = task::probe(&reached.connection, &self.id).await?;
         self.mark_reached();
         if target.stage == Stage::Started {
             match state {
                 TaskState::Missing | TaskState::Vanished { .. } => {
-                    return self.vanished(&connection, &inputs).await;
+                    return self.vanished(&reached.connection, &inputs).await;
                 }
                 TaskState::Running if self.has_taken_over(target) => {
                     events::reattached(&self.app, &self.task).await?;
                 }
                 TaskState::Running | TaskState::Ended(_) => {}
             }
-            return self.follow(connection, &inputs, state).await;
+            return self.follow(reached.connection, &inputs, state).await;
         }
         match state {
             TaskState::Missing if self.is_cancelled() => {
                 return self.cancelled_before_it_began().await;
             }
             TaskState::Missing => {
-                if !self.launch(&connection, &inputs, run.timeout_seconds).await? {
+                if !self.launch(&reached, &inputs, run.timeout_seconds).await? {
                     return self.fail(StartCause::Connect(ConnectFailure::Command)).await;
                 }
                 failpoint!(RunLaunched);
                 state = TaskState::Running;
             }
-            TaskState::Vanished { .. } => return self.vanished(&connection, &inputs).await,
+            TaskState::Vanished { .. } => {
+                return self.vanished(&reached.connection, &inputs).await;
+            }
             TaskState::Running | TaskState::Ended(_) => {}
         }
         events::started(&self.app, &self.task).await?;
         failpoint!(RunStarted);
-        self.follow(connection, &inputs, state).await
+        self.follow(reached.connection, &inputs, state).await
     }
 
     async fn cancelled_before_it_began(&self) -> Result<Next, AttemptError> {
@@ -81,35 +79,44 @@ impl Attempt {
     /// server cannot run it.
     async fn launch(
         &mut self,
-        connection: &Connection,
+        reached: &Reached,
         inputs: &RunInputs,
         timeout_seconds: u32,
     ) -> Result<bool, AttemptError> {
         events::may_begin(&self.app, &self.task).await?;
         // A restore to a time before the request is noticed, and does not start the command again.
         self.app.watermark.secure().await?;
-        if self.id.attempt > 1 {
-            self.kill_previous(connection).await?;
-        }
-        if !self.app.run_queue.launch(self.task.run, self.task.lease).await? {
+        self.end_earlier(reached).await?;
+        let place = reached.place.to_bytes().map_err(|error| AttemptError::internal(&error))?;
+        if !self.app.run_queue.launch(self.task.run, self.task.lease, &place).await? {
             return Err(AttemptError::LeaseLost);
         }
         failpoint!(RunLaunching);
         self.launched = true;
+        self.task.place.get_or_insert(place);
         let RunInputs { command, environment, .. } = inputs;
         let launch = Launch { task: self.id, command, environment, timeout_seconds };
-        match task::start(connection, &launch).await {
+        match task::start(&reached.connection, &launch).await {
             Ok(_) => Ok(true),
             Err(TaskError::Launch(_) | TaskError::Unsupported(_)) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Kills the processes of the attempts before, which may be lost but running, so that no two attempts
-    /// run at the same time.
-    async fn kill_previous(&self, connection: &Connection) -> Result<(), AttemptError> {
-        for attempt in (1..self.id.attempt).rev() {
-            let previous = TaskId { attempt, ..self.id };
+    /// Kills what may run of the attempts before, so that no two attempts run at the same time. Those that have ended
+    /// have left only what they wanted to leave.
+    ///
+    /// # Errors
+    /// `Server`: one of them may run, here or where the server was before.
+    async fn end_earlier(&self, reached: &Reached) -> Result<(), AttemptError> {
+        let Reached { connection, place } = reached;
+        let (queue, run, lease) = (&self.app.run_queue, self.task.run, self.task.lease);
+        for earlier in queue.earlier(run, lease).await? {
+            let launched_at = earlier.place.as_deref();
+            if !is_at(&self.app, self.task.workspace, launched_at, place).await? {
+                return Err(ELSEWHERE);
+            }
+            let previous = TaskId { attempt: earlier.attempt, ..self.id };
             match task::kill(connection, &previous, GRACE).await {
                 Ok(_) => {
                     if let Err(error) = task::remove(connection, &previous).await {
@@ -119,8 +126,9 @@ impl Attempt {
                 Err(TaskError::Missing) => {}
                 Err(error) => return Err(error.into()),
             }
+            queue.prove_gone(run, lease.server, earlier.attempt).await?;
         }
-        Ok(self.app.run_queue.delete_earlier(self.task.run, self.task.lease).await?)
+        Ok(())
     }
 
     /// Probes the server for a lost command: it may still run, or have ended.
@@ -130,7 +138,7 @@ impl Attempt {
         target: &Target,
     ) -> Result<Next, AttemptError> {
         let Some(inputs) = self.inputs(run).await? else { return self.give_up().await };
-        let connection = self.connect().await?;
+        let Reached { connection, .. } = self.connect().await?;
         let state = task::probe(&connection, &self.id).await?;
         self.mark_reached();
         match state {
@@ -156,7 +164,7 @@ impl Attempt {
     /// Finishes an attempt that was left, if its server says that it does not run.
     pub(super) async fn look_for_left(&self) -> Result<Next, AttemptError> {
         if !self.is_cancelled()
-            && let Ok(connection) = self.connect().await
+            && let Ok(Reached { connection, .. }) = self.connect().await
             && let Ok(state) = task::probe(&connection, &self.id).await
             && state != TaskState::Running
         {
@@ -189,7 +197,7 @@ impl Attempt {
         if !self.launched {
             return self.fail(StartCause::InputsDeleted).await;
         }
-        let connection = self.connect().await?;
+        let Reached { connection, .. } = self.connect().await?;
         match task::kill(&connection, &self.id, GRACE).await {
             Ok(_) | Err(TaskError::Missing) => {}
             Err(error) => return Err(error.into()),
@@ -220,14 +228,14 @@ impl Attempt {
 
     /// `false`: its server was not reached, or has not done it.
     async fn is_killed(&self) -> bool {
-        let Ok(connection) = self.connect().await else { return false };
-        // It may be lost, and its task superseded by this one.
-        if self.id.attempt > 1 && self.kill_previous(&connection).await.is_err() {
+        let Ok(reached) = self.connect().await else { return false };
+        // One may be lost, and its task superseded by this one.
+        if self.end_earlier(&reached).await.is_err() {
             return false;
         }
-        match task::kill(&connection, &self.id, GRACE).await {
+        match task::kill(&reached.connection, &self.id, GRACE).await {
             Ok(_) => {
-                self.clean_up(Some(&connection)).await;
+                self.clean_up(Some(&reached.connection)).await;
                 true
             }
             Err(TaskError::Missing) => true,
@@ -243,7 +251,7 @@ impl Attempt {
             return;
         }
         for _ in 0..REMOVALS_MAX {
-            if let Ok(connection) = self.connect().await
+            if let Ok(Reached { connection, .. }) = self.connect().await
                 && self.removed(&connection).await
             {
                 return;

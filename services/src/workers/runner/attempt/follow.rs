@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use super::super::events;
 use super::super::inputs::RunInputs;
 use super::log::OutputReader;
+use super::way::{Reached, Way};
 use super::{Attempt, AttemptError, GRACE, Next, refuse_after_loss};
-use crate::operations::connect::connect;
 use crate::wiring::App;
 
 /// A connection is closed if it delivers nothing for this long, although more output is known to exist.
@@ -136,10 +136,10 @@ impl Attempt {
     /// Repeats the kill until it succeeds. It uses its own connection, since the other may be full of
     /// output.
     fn kill(&self) -> Killing {
-        let (app, workspace, id) = (self.app.clone(), self.task.workspace, self.id);
+        let (app, way, id) = (self.app.clone(), self.way(), self.id);
         Box::pin(async move {
             loop {
-                match kill(&app, workspace, &id).await {
+                match kill(&app, &way, &id).await {
                     Ok(killed) => return killed,
                     Err(error) => {
                         tracing::debug!(run = %id.run, %error, "a run is not killed yet: trying again");
@@ -202,12 +202,8 @@ const fn was_ended_by_lethe(ending: Ended, is_cancelled: bool, is_over_time: boo
     is_killed && (is_cancelled || is_over_time)
 }
 
-async fn kill(
-    app: &App,
-    workspace: domain::WorkspaceId,
-    id: &TaskId,
-) -> Result<Killed, AttemptError> {
-    let connection = connect(app, workspace, id.server).await?;
+async fn kill(app: &App, way: &Way, id: &TaskId) -> Result<Killed, AttemptError> {
+    let Reached { connection, .. } = way.connect().await?;
     refuse_after_loss(app)?;
     match task::kill(&connection, id, GRACE).await {
         Err(TaskError::Missing) => Ok(Killed { forced: false }),

@@ -4,6 +4,7 @@ mod drive;
 mod error;
 mod follow;
 mod log;
+mod way;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
