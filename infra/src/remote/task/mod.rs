@@ -14,7 +14,8 @@ pub(super) mod tests;
 use std::time::Duration;
 
 pub use answer::{
-    Buried, Cause, End, Ending, Killed, Left, Started, TaskError, TaskState, Unproven, Unsupported,
+    End, Ending, Forbidden, Killed, Left, Started, StopCause, TaskError, TaskState, Unproven,
+    Unsupported,
 };
 pub use await_end::wait;
 pub use follow::{Chunk, Output, Tail, tail};
@@ -31,8 +32,9 @@ const START_WITHIN: Duration = Duration::from_mins(1);
 /// The time that a kill may take beyond its grace.
 const KILL_WITHIN: Duration = Duration::from_secs(40);
 
-/// Starts the command, unless it was started, buried or removed before. Of any number of requests, also at the same
-/// time and from several nodes, exactly one gets `Launched`. After a lost connection, call it again.
+/// Starts the command, unless it was started, forbidden or removed before. Of any number of requests,
+/// also at the same time and from several nodes, exactly one gets `Launched`. After a lost connection,
+/// call it again.
 ///
 /// # Errors
 /// `Launch` and `Unsupported`: nothing was started. `Remote`: it is unknown whether it was.
@@ -61,7 +63,7 @@ pub async fn kill(
     connection: &Connection,
     task: &TaskId,
     grace: Duration,
-    cause: Cause,
+    cause: StopCause,
 ) -> Result<Killed, TaskError> {
     let script = Script::kill(task, grace.as_secs(), cause);
     ask(connection, &script, KILL_WITHIN.saturating_add(grace)).await?.killed()
@@ -72,8 +74,8 @@ pub async fn kill(
 ///
 /// # Errors
 /// `Unsupported`: the server cannot note it.
-pub async fn bury(connection: &Connection, task: &TaskId) -> Result<Buried, TaskError> {
-    ask(connection, &Script::bury(task), ANSWER_WITHIN).await?.buried()
+pub async fn forbid(connection: &Connection, task: &TaskId) -> Result<Forbidden, TaskError> {
+    ask(connection, &Script::forbid(task), ANSWER_WITHIN).await?.forbidden()
 }
 
 /// Removes what the server keeps of a command that does not run any more, but for a note by which it

@@ -109,7 +109,7 @@ pub(super) async fn end(connection: &Connection, task: &TaskId) -> End {
 
 /// Kills it, and whether it had to be forced. Nothing of it is left.
 pub(super) async fn kill_all(connection: &Connection, task: &TaskId, grace: Duration) -> bool {
-    let killed = kill(connection, task, grace, Cause::Cancel).await.unwrap();
+    let killed = kill(connection, task, grace, StopCause::Cancel).await.unwrap();
     assert!(killed.proven, "{killed:?}");
     killed.forced
 }

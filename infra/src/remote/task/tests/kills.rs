@@ -75,7 +75,7 @@ async fn one_that_went_while_its_killer_was_paused_is_not_forced() {
     let task = launch(&connection, command).await;
     let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
     read_on(&mut tail, &mut [Vec::new(), Vec::new()], 3, 0).await.unwrap();
-    let script = Script::kill(&task, grace.as_secs(), Cause::Cancel).command;
+    let script = Script::kill(&task, grace.as_secs(), StopCause::Cancel).command;
     let length = script.split_whitespace().find(|word| word.starts_with("bs=")).unwrap();
 
     let pauses = async {

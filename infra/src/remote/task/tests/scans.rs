@@ -97,7 +97,7 @@ async fn who_ends_a_command_is_noted_before_it_ends() {
     let connection = harness.connect().await;
     // The shell itself says on standard error that what it waited for was ended.
     let command = "trap 'exit 7' TERM; echo on; exec 2>/dev/null; while :; do sleep 0.1; done";
-    for cause in [Cause::Cancel, Cause::Timeout] {
+    for cause in [StopCause::Cancel, StopCause::Timeout] {
         let task = begun(&connection, command).await;
         assert!(kill(&connection, &task, LONG, cause).await.unwrap().proven);
         let expected = End { stopped: Some(cause), ..ended(Ending::Exited(7), 3, 0) };
@@ -124,8 +124,8 @@ async fn what_a_former_version_began_is_probed_killed_and_removed() {
     std::fs::remove_file(folder.join("kept")).unwrap();
 
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Ended(ended)));
-    // That nothing is left cannot be told there for certain.
-    let killed = kill(&connection, &task, LONG, Cause::Cancel).await.unwrap();
+    // That nothing is left cannot be shown there.
+    let killed = kill(&connection, &task, LONG, StopCause::Cancel).await.unwrap();
     assert!(!killed.forced);
     assert_eq!((count("sleep 7005"), marked(&task).len()), (0, 0));
     remove(&connection, &task).await.unwrap();
@@ -137,9 +137,9 @@ async fn what_was_never_started_leaves_nothing_to_kill() {
     let harness = SshHarness::start();
     let connection = harness.connect().await;
     assert!(!kill_all(&connection, &task(), LONG).await);
-    let buried = task();
-    bury(&connection, &buried).await.unwrap();
-    assert!(!kill_all(&connection, &buried, LONG).await);
+    let forbidden = task();
+    forbid(&connection, &forbidden).await.unwrap();
+    assert!(!kill_all(&connection, &forbidden, LONG).await);
     drop(connection);
     harness.until_only(0).await;
 }

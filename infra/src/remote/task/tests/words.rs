@@ -11,7 +11,7 @@ proptest! {
         for out in [out, words.into_bytes()] {
             if let Ok(answer) = Answer::of(&out) {
                 let _ = (answer.started(), answer.state(), answer.killed(), answer.removed());
-                let _ = answer.buried();
+                let _ = answer.forbidden();
             }
         }
     }
@@ -34,7 +34,7 @@ fn an_end_is_taken_strictly() {
     let end = ended(Ending::Exited(3), 10, 0);
     assert_eq!(state("lethe: exited 3 10 0\n"), Ok(TaskState::Ended(end)));
     assert_eq!(state("lethe: exited 3 10 0 10 0 -\n"), Ok(TaskState::Ended(end)));
-    let cut = End { stopped: Some(Cause::Timeout), written: [20, 1], ..end };
+    let cut = End { stopped: Some(StopCause::Timeout), written: [20, 1], ..end };
     assert_eq!(state("lethe: exited 3 10 0 20 1 timeout\n"), Ok(TaskState::Ended(cut)));
     assert_eq!(state("motd\nlethe: running\n"), Ok(TaskState::Running));
     let refused = [

@@ -6,7 +6,7 @@ use domain::run::{Ending, RequestedRun, Stage, StartFailure, Target};
 use domain::server::ConnectFailure;
 use infra::failpoint;
 use infra::remote::Connection;
-use infra::remote::task::{self, Cause, Launch, TaskError, TaskId, TaskState};
+use infra::remote::task::{self, Launch, StopCause, TaskError, TaskId, TaskState};
 
 use super::super::events;
 use super::super::inputs::RunInputs;
@@ -257,7 +257,7 @@ impl Attempt {
 
 /// Until it is proven that nothing of the command is left.
 async fn kill(connection: &Connection, id: &TaskId) -> Result<(), TaskError> {
-    task::kill(connection, id, GRACE, Cause::Cancel).await?.if_proven().map(drop)
+    task::kill(connection, id, GRACE, StopCause::Cancel).await?.if_proven().map(drop)
 }
 
 /// Nothing looks for them again.

@@ -8,7 +8,7 @@ use domain::run::{Ending, Failure, LogSeal, StartFailure};
 use domain::server::ConnectFailure;
 use infra::failpoint;
 use infra::remote::Connection;
-use infra::remote::task::{self, Cause, End, Ending as Ended, Killed, TaskId, TaskState};
+use infra::remote::task::{self, End, Ending as Ended, Killed, StopCause, TaskId, TaskState};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -101,8 +101,8 @@ impl Attempt {
             tokio::select! {
                 // A cancellation or a deadline may have come before this node took the task.
                 biased;
-                () = &mut cancelled => break (Stop::Cancelled, self.kill(Cause::Cancel)),
-                () = &mut timed_out => break (Stop::TimedOut, self.kill(Cause::Timeout)),
+                () = &mut cancelled => break (Stop::Cancelled, self.kill(StopCause::Cancel)),
+                () = &mut timed_out => break (Stop::TimedOut, self.kill(StopCause::Timeout)),
                 ended = &mut end => {
                     let ended = ended?;
                     let Some(stop) = stopped(ended) else {
@@ -133,7 +133,7 @@ impl Attempt {
 
     /// Repeats the kill until nothing is left, as far as the server can show. It uses its own connection, since the other may be full of
     /// output.
-    fn kill(&self, cause: Cause) -> Killing {
+    fn kill(&self, cause: StopCause) -> Killing {
         let (app, workspace, id) = (self.app.clone(), self.task.workspace, self.id);
         Box::pin(async move {
             loop {
@@ -177,8 +177,8 @@ impl Attempt {
 /// Why a command was ended before its time, as its server has noted it.
 const fn stopped(state: TaskState) -> Option<Stop> {
     match state {
-        TaskState::Ended(End { stopped: Some(Cause::Cancel), .. }) => Some(Stop::Cancelled),
-        TaskState::Ended(End { stopped: Some(Cause::Timeout), .. }) => Some(Stop::TimedOut),
+        TaskState::Ended(End { stopped: Some(StopCause::Cancel), .. }) => Some(Stop::Cancelled),
+        TaskState::Ended(End { stopped: Some(StopCause::Timeout), .. }) => Some(Stop::TimedOut),
         TaskState::Ended(End { stopped: None, .. })
         | TaskState::Missing
         | TaskState::Running
@@ -206,7 +206,7 @@ async fn kill(
     app: &App,
     workspace: domain::WorkspaceId,
     id: &TaskId,
-    cause: Cause,
+    cause: StopCause,
 ) -> Result<Killed, AttemptError> {
     let connection = connect(app, workspace, id.server).await?;
     refuse_after_loss(app)?;
@@ -214,10 +214,10 @@ async fn kill(
 }
 
 impl Stop {
-    const fn cause(self) -> Cause {
+    const fn cause(self) -> StopCause {
         match self {
-            Self::Cancelled => Cause::Cancel,
-            Self::TimedOut => Cause::Timeout,
+            Self::Cancelled => StopCause::Cancel,
+            Self::TimedOut => StopCause::Timeout,
         }
     }
 }
