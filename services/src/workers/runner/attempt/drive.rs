@@ -6,7 +6,7 @@ use domain::run::{Ending, LossCause, RequestedRun, Stage, StartCause, Target};
 use domain::server::ConnectFailure;
 use infra::failpoint;
 use infra::remote::Connection;
-use infra::remote::task::{self, Launch, TaskError, TaskId, TaskState};
+use infra::remote::task::{self, Launch, StopCause, TaskError, TaskId, TaskState};
 
 use super::super::events;
 use super::super::inputs::RunInputs;
@@ -117,14 +117,9 @@ impl Attempt {
                 return Err(ELSEWHERE);
             }
             let previous = TaskId { attempt: earlier.attempt, ..self.id };
-            match task::kill(connection, &previous, GRACE).await {
-                Ok(_) => {
-                    if let Err(error) = task::remove(connection, &previous).await {
-                        name_left(&previous, &error.to_string());
-                    }
-                }
-                Err(TaskError::Missing) => {}
-                Err(error) => return Err(error.into()),
+            kill(connection, &previous).await?;
+            if let Err(error) = task::remove(connection, &previous).await {
+                name_left(&previous, &error.to_string());
             }
             queue.prove_gone(run, lease.server, earlier.attempt).await?;
         }
@@ -198,10 +193,7 @@ impl Attempt {
             return self.fail(StartCause::InputsDeleted).await;
         }
         let Reached { connection, .. } = self.connect().await?;
-        match task::kill(&connection, &self.id, GRACE).await {
-            Ok(_) | Err(TaskError::Missing) => {}
-            Err(error) => return Err(error.into()),
-        }
+        kill(&connection, &self.id).await?;
         let log = self.stored_log().await?;
         events::ended(&self.app, &self.task, LOST, Some(log)).await?;
         self.clean_up(Some(&connection)).await;
@@ -233,14 +225,11 @@ impl Attempt {
         if self.end_earlier(&reached).await.is_err() {
             return false;
         }
-        match task::kill(&reached.connection, &self.id, GRACE).await {
-            Ok(_) => {
-                self.clean_up(Some(&reached.connection)).await;
-                true
-            }
-            Err(TaskError::Missing) => true,
-            Err(_) => false,
+        if kill(&reached.connection, &self.id).await.is_err() {
+            return false;
         }
+        self.clean_up(Some(&reached.connection)).await;
+        true
     }
 
     /// Removes the command's files from the server. Files that cannot be removed do no harm.
@@ -273,6 +262,11 @@ impl Attempt {
             ) => false,
         }
     }
+}
+
+/// Until it is proven that nothing of the command is left.
+async fn kill(connection: &Connection, id: &TaskId) -> Result<(), TaskError> {
+    task::kill(connection, id, GRACE, StopCause::Cancel).await?.if_proven().map(drop)
 }
 
 /// Nothing looks for them again.
