@@ -8,9 +8,9 @@ alter table working.run_tasks add column requester_id uuid;
 alter table working.run_tasks add column place bytea;
 -- How often its processes were to be killed, so that a node that takes it over goes on from there.
 alter table working.run_tasks add column kill_tries integer not null default 0;
--- Its folder on the server says that no start may begin there any more.
-alter table working.run_tasks add column buried boolean not null default false;
 
+-- What was to be killed, and may be left.
+create index run_tasks_to_kill on working.run_tasks (queued_at) where kill_tries > 0;
 create index run_tasks_running_by_requester on working.run_tasks (requester_id) where state = 'running';
 
 -- What waits, by the account, too: where one may have no more at work, others of its workspace do not wait behind it.
@@ -30,6 +30,7 @@ create table working.run_leftovers (
   server_id    uuid        not null,
   attempt      integer     not null,
   workspace_id uuid        not null,
+  place        bytea,                              -- as working.run_tasks.place
   left_at      timestamptz not null default clock_timestamp(),
   next_at      timestamptz not null,               -- not to be tried before
   tries        integer     not null default 0,

@@ -119,6 +119,8 @@ failpoints! {
     RunLaunching = "run.launching",
     /// The server has started a command, and nothing says so here.
     RunLaunched = "run.launched",
+    /// The server starts a command no more that is cancelled, and its end is not in the event log.
+    RunForbidden = "run.forbidden",
     /// The start of a run is in the log, and its output is not read.
     RunStarted = "run.started",
     /// Some lines of a run's log are stored.
@@ -127,6 +129,10 @@ failpoints! {
     RunSealed = "run.sealed",
     /// The end of a run is in the log, and its files on the server and its row are there.
     RunEnded = "run.ended",
+    /// An end that is not proven is in the log, and the row has its slot.
+    RunLeft = "run.left",
+    /// That nothing is left of an attempt is in the log, and its files on the server and its row are there.
+    RunProvenGone = "run.proven_gone",
     /// The files of a run are removed from its server, and its row is there.
     RunCleaned = "run.cleaned",
     /// The cancellation of a run is in the log, and its caller has no answer.

@@ -147,6 +147,10 @@ families! {
     run_leftovers: IntGauge = "lethe_run_leftovers" [],
     /// Attempts that were reported as lost, because their outcome is unknown.
     runs_lost: IntCounter = "lethe_runs_lost_total" [],
+    /// Attempts that ended without a proof that no process of them is left.
+    runs_unproven: IntCounter = "lethe_runs_unproven_total" [],
+    /// Attempts whose processes were to be killed, and may be left. At most 2,000 are counted.
+    run_kills_waiting: IntGauge = "lethe_run_kills_waiting" [],
     /// Running attempts that another node took over.
     runs_reattached: IntCounter = "lethe_runs_reattached_total" [],
     /// Bytes in the logs of attempts that have ended.

@@ -1,6 +1,7 @@
 -- It is looked for again a day later, and then each time after as long as it has been lost by then; each minute where its
 -- workspace is erased, and each 5 minutes where a run of its deployment waits for it: that begins only once it is certain
--- that this one does not run. Whether it is to be ended stays as it is.
+-- that this one does not run. One that was to be killed is looked for each hour of a day, and then each day. Whether it is
+-- to be ended stays as it is.
 with kept as materialized (
   select run_id, server_id, attempt, secrets_id,
     exists (select from event_log.fences where subject = workspace_id) as is_fenced,
@@ -18,6 +19,8 @@ remaining as (
     secrets_id = null, lost_at = coalesce(t.lost_at, clock_timestamp()),
     next_at = clock_timestamp() + case when kept.is_fenced then interval '1 minute'
       when kept.is_waited_for then interval '5 minutes'
+      when t.kill_tries > 0 and coalesce(t.lost_at > clock_timestamp() - interval '1 day', true) then interval '1 hour'
+      when t.kill_tries > 0 then interval '1 day'
       else greatest(interval '1 day', clock_timestamp() - t.lost_at) end
   from kept where (t.run_id, t.server_id, t.attempt) = (kept.run_id, kept.server_id, kept.attempt))
 delete from working.run_secrets s using kept

@@ -1,6 +1,7 @@
 //! Folders of attempts that have ended, which could not be removed from their servers.
 
 use domain::{RunId, ServerId, WorkspaceId};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
 use super::{RunQueue, signed};
@@ -29,20 +30,28 @@ pub struct Leftover {
 }
 
 /// A folder that is to be removed now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct DueLeftover {
     pub leftover: Leftover,
+    /// Where its start was sent to, as [`super::Task::place`].
+    pub place: Option<Vec<u8>>,
     /// It has been there for 14 days: this is the last try, after which its row is to be deleted.
     pub is_last: bool,
 }
 
 impl RunQueue {
-    /// Notes a folder, which is to be removed an hour later. Of an erased workspace nothing is noted.
-    pub async fn note_leftover(&self, leftover: Leftover) -> Result<(), PgError> {
+    /// Notes a folder, which is to be removed an hour later from where its start was sent to. Of an erased workspace
+    /// nothing is noted.
+    pub async fn note_leftover(
+        &self,
+        leftover: Leftover,
+        place: Option<&[u8]>,
+    ) -> Result<(), PgError> {
         let Leftover { run, server, attempt, workspace } = leftover;
         let attempt = signed(attempt);
-        execute(&self.pool, NOTE, &[&run.0, &server.0, &attempt, &workspace.0]).await.map(drop)
+        let values: [&(dyn ToSql + Sync); 5] = [&run.0, &server.0, &attempt, &workspace.0, &place];
+        execute(&self.pool, NOTE, &values).await.map(drop)
     }
 
     /// At most `limit` folders that are due. No other node gets them, and each comes again unless it is deleted: six
@@ -67,5 +76,5 @@ fn due(row: &Row) -> Result<DueLeftover, Error> {
         attempt: row.try_get::<_, i32>("attempt")?.unsigned_abs(),
         workspace: WorkspaceId(row.try_get("workspace_id")?),
     };
-    Ok(DueLeftover { leftover, is_last: row.try_get("is_last")? })
+    Ok(DueLeftover { leftover, place: row.try_get("place")?, is_last: row.try_get("is_last")? })
 }

@@ -30,6 +30,8 @@ pub struct Task {
     /// Where a start was sent to, as [`super::RunQueue::launch`] was told. `None`: none was sent, or a former version has
     /// sent it.
     pub place: Option<Vec<u8>>,
+    /// How many kills have proven nothing.
+    pub kill_tries: u32,
 }
 
 /// An earlier attempt of which something may be at work on its server.
@@ -97,6 +99,7 @@ pub(super) fn read(row: &Row) -> Result<Task, Error> {
         unseen: seconds(row.try_get::<_, Option<f64>>("unseen_seconds")?.unwrap_or_default()),
         lost: row.try_get::<_, Option<f64>>("lost_seconds")?.map(seconds),
         place: row.try_get("place")?,
+        kill_tries: row.try_get::<_, i32>("kill_tries")?.unsigned_abs(),
     })
 }
 

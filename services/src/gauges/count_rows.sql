@@ -29,6 +29,8 @@ select
     select min(queued_at) from working.run_tasks
     where state = 'queued' and queued_at > '-infinity')), 0)::float8 as run_queue_seconds,
   (select count(*) from (
+    select from working.run_tasks where kill_tries > 0 order by queued_at limit 2000) tasks) as run_kills_waiting,
+  (select count(*) from (
     select from working.run_leftovers order by next_at limit 10000) folders) as run_leftovers,
   (select count(*) from (
     select from working.seat_leases where expires_at > clock_timestamp()

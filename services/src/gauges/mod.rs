@@ -198,6 +198,7 @@ async fn rows(app: &App) -> Result<(), PgError> {
         metrics.runs.with_label_values(&[state]).set(tasks);
     }
     metrics.run_queue_age_seconds.set(row.try_get("run_queue_seconds")?);
+    metrics.run_kills_waiting.set(row.try_get("run_kills_waiting")?);
     metrics.run_leftovers.set(row.try_get("run_leftovers")?);
     metrics.seat_leases.set(row.try_get("seat_leases")?);
     metrics.addresses_unreadable.set(row.try_get("addresses_unreadable")?);
@@ -231,6 +232,10 @@ mod tests {
         from generate_series(1, 3);
         insert into working.run_tasks (run_id, server_id, attempt, workspace_id, state, queued_at)
         select gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), 'queued', now() - interval '1 hour';
+        insert into working.run_tasks (run_id, server_id, attempt, workspace_id, state, queued_at, next_at, kill_tries)
+        select gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), 'lost', now(), now() + interval '1 hour',
+          tries
+        from generate_series(0, 2) tries;
         insert into working.run_leftovers (run_id, server_id, attempt, workspace_id, next_at)
         select gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), now() from generate_series(1, 2);
         insert into working.seat_leases
@@ -252,6 +257,7 @@ mod tests {
             "lethe_mail_outbox{state=\"sent\"} 0",
             "lethe_runs{state=\"queued\"} 1",
             "lethe_runs{state=\"lost\"} 0",
+            "lethe_run_kills_waiting 2",
             "lethe_run_leftovers 2",
             "lethe_seat_leases 2",
             "lethe_addresses_unreadable 0",

@@ -112,6 +112,7 @@ impl Workers {
         timers.on_one_node("run logs", 10 * minute, None, run_logs::retain);
         let sweep = runner::SecretsSweep::default();
         timers.on_one_node("run secrets", minute, None, move |app| sweep.clone().run(app));
+        timers.on_one_node("run leftovers", minute, None, runner::remove_leftovers);
         timers.on_one_node("paused runs", SELDOM, None, runner::resume_forgotten);
         let attempts = runner::Attempts::new(app, &run, &due.may_be_free);
         runner::start_timers(&mut timers, &attempts, run);

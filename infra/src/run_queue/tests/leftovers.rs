@@ -28,22 +28,25 @@ impl Harness {
 async fn a_folder_is_due_after_an_hour_then_after_six_and_then_each_day() {
     let given = given(LEASE).await;
     let left = leftover(1, 10);
-    given.queue.note_leftover(left).await.unwrap();
-    given.queue.note_leftover(left).await.unwrap();
+    given.queue.note_leftover(left, Some(PLACE)).await.unwrap();
+    given.queue.note_leftover(left, Some(PLACE)).await.unwrap();
     assert_eq!(given.hours().await, "1");
     assert_eq!(given.queue.take_leftovers(9).await.unwrap(), []);
 
     for hours in ["6", "24", "24"] {
         given.make_due("13 days").await;
         let due = given.queue.take_leftovers(9).await.unwrap();
-        assert_eq!(due, [DueLeftover { leftover: left, is_last: false }]);
+        assert_eq!(
+            due,
+            [DueLeftover { leftover: left, place: Some(PLACE.to_vec()), is_last: false }]
+        );
         assert_eq!(given.queue.take_leftovers(9).await.unwrap(), [], "nobody else gets it");
         assert_eq!(given.hours().await, hours);
     }
 
     given.make_due("14 days").await;
     let due = given.queue.take_leftovers(9).await.unwrap();
-    assert_eq!(due, [DueLeftover { leftover: left, is_last: true }]);
+    assert_eq!(due, [DueLeftover { leftover: left, place: Some(PLACE.to_vec()), is_last: true }]);
     given.queue.delete_leftover(left).await.unwrap();
     given.make_due("14 days").await;
     assert_eq!(given.queue.take_leftovers(9).await.unwrap(), []);
@@ -57,10 +60,10 @@ async fn of_an_erased_workspace_no_folder_is_noted() {
     client.execute(fence, &[&Uuid::from_u128(1)]).await.unwrap();
 
     for workspace in [1, 2] {
-        given.queue.note_leftover(leftover(workspace, 10 + workspace)).await.unwrap();
+        given.queue.note_leftover(leftover(workspace, 10 + workspace), None).await.unwrap();
     }
 
     given.make_due("1 hour").await;
     let due = given.queue.take_leftovers(9).await.unwrap();
-    assert_eq!(due, [DueLeftover { leftover: leftover(2, 12), is_last: false }]);
+    assert_eq!(due, [DueLeftover { leftover: leftover(2, 12), place: None, is_last: false }]);
 }

@@ -2,9 +2,11 @@
 //! and its fence.
 
 use domain::Refused;
-use domain::run::{Ending, LogSeal, LossCause, Run, RunCommand, RunError};
+use domain::privacy::{Leftovers, Personal, RunLeft};
+use domain::run::{Ending, LogSeal, LossCause, Run, RunCommand, RunError, TaskLease};
 use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceError};
 use infra::event_store::{ExecuteError, Guard};
+use infra::metrics::Metrics;
 use infra::run_queue::Task;
 
 use super::attempt::AttemptError;
@@ -46,11 +48,18 @@ pub(super) async fn ended(
     app: &App,
     task: &Task,
     ending: Ending,
+    left: Option<Leftovers>,
     log: Option<LogSeal>,
 ) -> Result<(), AttemptError> {
-    let mut commands = vec![RunCommand::End { lease: task.lease, ending, left: None }];
+    let left = left.map(Personal::<RunLeft>::Clear);
+    let mut commands = vec![RunCommand::End { lease: task.lease, ending, left }];
     commands.extend(log.map(|log| RunCommand::SealLog { lease: task.lease, log }));
     append(app, task, "end", commands).await?;
+    count(&app.metrics, ending);
+    Ok(())
+}
+
+fn count(metrics: &Metrics, ending: Ending) {
     let outcome = match ending {
         Ending::Succeeded => "succeeded",
         Ending::Failed { .. } => "failed",
@@ -58,11 +67,72 @@ pub(super) async fn ended(
         Ending::Cancelled { .. } => "cancelled",
         Ending::Lost { .. } => "lost",
     };
-    app.metrics.runs_ended.with_label_values(&[outcome]).inc();
-    if matches!(ending, Ending::Lost { .. }) {
-        app.metrics.runs_lost.inc();
+    metrics.runs_ended.with_label_values(&[outcome]).inc();
+    match ending {
+        Ending::Lost { .. } => metrics.runs_lost.inc(),
+        Ending::TimedOut { proven: false } | Ending::Cancelled { proven: false, .. } => {
+            metrics.runs_unproven.inc();
+        }
+        Ending::Succeeded
+        | Ending::Failed { .. }
+        | Ending::TimedOut { proven: true }
+        | Ending::Cancelled { proven: true, .. } => {}
+    }
+}
+
+/// Nothing is left of an attempt that was lost, or whose end was not proven. `ending`: how it has ended, where that was not
+/// known.
+pub(super) async fn gone(
+    app: &App,
+    task: &Task,
+    ending: Option<Ending>,
+    log: Option<LogSeal>,
+) -> Result<(), AttemptError> {
+    let lease = task.lease;
+    let settles = ending.map_or(RunCommand::ProveGone { lease }, |ending| RunCommand::End {
+        lease,
+        ending,
+        left: None,
+    });
+    let seals = log.map(|log| RunCommand::SealLog { lease, log });
+    let commands = [settles].into_iter().chain(seals).collect();
+    settled(append(app, task, "gone", commands).await)?;
+    if let Some(ending) = ending {
+        count(&app.metrics, ending);
     }
     Ok(())
+}
+
+/// Nothing is left of an attempt before that of the task.
+pub(super) async fn earlier_gone(app: &App, task: &Task, attempt: u32) -> Result<(), AttemptError> {
+    let lease = TaskLease { attempt, ..task.lease };
+    let earlier = Task { lease, ..task.clone() };
+    settled(append(app, &earlier, "gone", vec![RunCommand::ProveGone { lease }]).await)
+}
+
+/// Nobody looks any more for what may be left on a server that was deleted.
+pub(super) async fn given_up(
+    app: &App,
+    task: &Task,
+    commands: Vec<RunCommand>,
+) -> Result<(), AttemptError> {
+    if commands.is_empty() {
+        return Ok(());
+    }
+    let is_lost = commands.iter().any(|command| matches!(command, RunCommand::End { .. }));
+    settled(append(app, task, "give up", commands).await)?;
+    if is_lost {
+        count(&app.metrics, Ending::Lost { why: LossCause::Unreachable });
+    }
+    Ok(())
+}
+
+/// What is settled already is not settled again.
+fn settled(appended: Result<(), AttemptError>) -> Result<(), AttemptError> {
+    match appended {
+        Err(AttemptError::NothingLeft) => Ok(()),
+        appended => appended,
+    }
 }
 
 /// The log was restored, and the command may have been started since: the attempt is lost.
@@ -79,8 +149,7 @@ pub(super) async fn lost_by_restore(
     let ending = Ending::Lost { why: LossCause::Unknown };
     commands.push(RunCommand::End { lease, ending, left: None });
     append(app, task, "restored", commands).await?;
-    app.metrics.runs_ended.with_label_values(&["lost"]).inc();
-    app.metrics.runs_lost.inc();
+    count(&app.metrics, ending);
     Ok(())
 }
 
@@ -131,6 +200,8 @@ fn refused(error: &ExecuteError) -> AttemptError {
     if let Refused::Run(RunError::Fenced | RunError::OtherAttempt | RunError::OtherServer) = reason
     {
         AttemptError::LeaseLost
+    } else if let Refused::Run(RunError::NothingLeft) = reason {
+        AttemptError::NothingLeft
     } else if let Refused::Workspace(
         WorkspaceError::DeletionRequested | WorkspaceError::Restricted,
     ) = reason

@@ -4,7 +4,9 @@
 mod attempt;
 mod attempts;
 mod events;
+mod given_up;
 mod inputs;
+mod leftovers;
 mod old;
 mod place;
 mod resumed;
@@ -23,11 +25,13 @@ use infra::log::watermark::Durable;
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::postgres::PgError;
 use infra::postgres::Transaction;
+use infra::run_log::RunLogs;
 use infra::run_queue::{NewTask, RunQueue};
 
 pub(super) use attempts::Attempts;
 #[cfg(test)]
 pub(super) use inputs::RunInputs;
+pub(super) use leftovers::remove_leftovers;
 use old::cancel_old;
 pub(super) use resumed::resume_forgotten;
 pub(super) use sweep::SecretsSweep;
@@ -58,11 +62,12 @@ pub(super) fn start_timers(timers: &mut Timers, attempts: &Attempts, wake: Wake)
     });
 }
 
-/// Queues a task for each attempt that is requested, marks the tasks that are cancelled, and
-/// resumes those of a workspace where runs may begin again.
+/// Queues a task for each attempt that is requested, marks the tasks that are cancelled, frees what nobody looks for any
+/// more, and resumes the tasks of a workspace where runs may begin again.
 pub(super) struct RunDispatcher {
     queue: RunQueue,
     executor: Executor,
+    run_logs: RunLogs,
     watermark: Durable,
     wake: Wake,
 }
@@ -72,6 +77,7 @@ impl RunDispatcher {
         Self {
             queue: app.run_queue.clone(),
             executor: app.executor.clone(),
+            run_logs: app.run_logs.clone(),
             watermark: app.watermark.clone(),
             wake: wake.clone(),
         }
@@ -103,7 +109,8 @@ impl RunDispatcher {
         Ok(())
     }
 
-    /// Uses the newest state of the run: a later attempt is not cancelled. One that is lost is looked for at once.
+    /// Uses the newest state of the run: a later attempt is not cancelled. One that is lost is looked for at once, also one
+    /// before the last.
     async fn cancel(
         &self,
         event: &Recorded,
@@ -114,6 +121,9 @@ impl RunDispatcher {
         for (server, target) in state.requested().into_iter().flat_map(|run| &run.targets) {
             if target.cancelling && (!target.is_ended() || target.may_run()) {
                 self.queue.cancel(tx, run, *server, target.attempt).await?;
+            }
+            for earlier in target.earlier.iter().filter(|_| target.cancelling) {
+                self.queue.cancel(tx, run, *server, *earlier).await?;
             }
         }
         self.wake.notify_one();
@@ -131,6 +141,18 @@ impl RunDispatcher {
             return Ok(());
         }
         self.queue.resume(workspace).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// What may be left on a server that is deleted is given up: who looks for it finds that there is no way.
+    async fn seek_on_deleted(
+        &self,
+        event: &Recorded,
+        tx: &Transaction<'_>,
+    ) -> Result<(), WorkerError> {
+        let (workspace, server) = (WorkspaceId(event.tenant().0), ServerId(event.stream_id()));
+        self.queue.hasten_on(tx, workspace, server).await?;
         self.wake.notify_one();
         Ok(())
     }
@@ -180,6 +202,8 @@ impl Worker for RunDispatcher {
             "run.retried",
             "run.cancel_requested",
             "run.cancelled",
+            "run.given_up",
+            "server.removed",
             "workspace.deletion_cancelled",
             "workspace.role_changed",
         ]
@@ -188,6 +212,9 @@ impl Worker for RunDispatcher {
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         if event.stream_type() == "workspace" {
             return self.resume(event).await;
+        }
+        if event.stream_type() == "server" {
+            return self.seek_on_deleted(event, tx).await;
         }
         let run = RunId(event.stream_id());
         match event.decode()? {
@@ -200,6 +227,9 @@ impl Worker for RunDispatcher {
             RunEvent::Cancelled { server, attempt, .. } => {
                 self.queue.delete_queued(tx, run, server, attempt).await?;
             }
+            RunEvent::GivenUp { server, attempt, .. } => {
+                self.free_given_up(event, tx, (server, attempt)).await?;
+            }
             RunEvent::Dispatched { .. }
             | RunEvent::Started { .. }
             | RunEvent::Reattached { .. }
@@ -209,7 +239,6 @@ impl Worker for RunDispatcher {
             | RunEvent::TimedOut { .. }
             | RunEvent::Lost { .. }
             | RunEvent::ProvenGone { .. }
-            | RunEvent::GivenUp { .. }
             | RunEvent::SecretNames { .. }
             | RunEvent::EnvironmentGiven { .. }
             | RunEvent::LogSealed { .. } => {}

@@ -2,6 +2,7 @@
 
 use domain::run::StartCause;
 use domain::server::ConnectFailure;
+use infra::remote::task::{LaunchError, TaskError, Unsupported};
 
 use crate::operations::connect::ConnectError;
 
@@ -13,6 +14,27 @@ pub(super) fn of(error: &ConnectError) -> Option<StartCause> {
         }
         ConnectError::Remote(error) => Some(StartCause::Connect(error.cause())),
         ConnectError::Unavailable(_) => None,
+    }
+}
+
+/// The same of a start that failed; `None` where it may have started the command.
+pub(super) const fn of_task(error: &TaskError) -> Option<StartCause> {
+    match error {
+        TaskError::Launch(LaunchError::Name) => Some(StartCause::VariableName),
+        TaskError::Launch(LaunchError::CommandLength | LaunchError::EnvironmentLength) => {
+            Some(StartCause::CommandTooLong)
+        }
+        // Nothing that can be requested has one.
+        TaskError::Launch(LaunchError::Nul) => Some(StartCause::Connect(ConnectFailure::Command)),
+        TaskError::Unsupported(Unsupported::Proc) => Some(StartCause::NoProc),
+        TaskError::Unsupported(Unsupported::Setsid) => Some(StartCause::NoSetsid),
+        TaskError::Unsupported(Unsupported::Folder) => Some(StartCause::HomeUnwritable),
+        TaskError::Unsupported(Unsupported::Shell) => Some(StartCause::ShellRefused),
+        TaskError::Remote(_)
+        | TaskError::Missing
+        | TaskError::NotProven
+        | TaskError::Running
+        | TaskError::Answer => None,
     }
 }
 
@@ -35,5 +57,33 @@ pub(super) const fn is_for_good(failure: StartCause) -> bool {
             | ConnectFailure::Identification
             | ConnectFailure::Command,
         ) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::remote::RemoteError;
+
+    use super::*;
+
+    #[test]
+    fn what_a_server_or_a_command_lacks_is_said_and_what_is_not_known_is_not() {
+        let causes = [
+            (Unsupported::Proc.into(), StartCause::NoProc),
+            (Unsupported::Setsid.into(), StartCause::NoSetsid),
+            (Unsupported::Folder.into(), StartCause::HomeUnwritable),
+            (Unsupported::Shell.into(), StartCause::ShellRefused),
+            (TaskError::from(LaunchError::Name), StartCause::VariableName),
+            (LaunchError::CommandLength.into(), StartCause::CommandTooLong),
+            (LaunchError::EnvironmentLength.into(), StartCause::CommandTooLong),
+        ];
+        for (error, cause) in causes {
+            assert_eq!(of_task(&error), Some(cause), "{error}");
+            assert!(is_for_good(cause), "{error}");
+        }
+        let lost = RemoteError::Lost(ConnectFailure::Command).into();
+        for error in [lost, TaskError::Answer] {
+            assert_eq!(of_task(&error), None, "{error}");
+        }
     }
 }

@@ -1,25 +1,27 @@
 //! Drives a task: asks the server for its state, and continues from there.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use domain::run::{Ending, LossCause, RequestedRun, Stage, StartCause, Target};
 use domain::server::ConnectFailure;
 use infra::failpoint;
 use infra::remote::Connection;
-use infra::remote::task::{self, Launch, StopCause, TaskError, TaskId, TaskState};
+use infra::remote::task::{
+    self, Forbidden, Launch, Started, StopCause, TaskError, TaskId, TaskState,
+};
 
-use super::super::events;
 use super::super::inputs::RunInputs;
+use super::super::{events, start_failure};
+use super::follow::loss_cause;
+use super::kill::kill;
 use super::way::{ELSEWHERE, Reached, is_at};
-use super::{Attempt, AttemptError, GRACE, Next, RECOVER_EVERY, RECOVER_WITHIN};
-
-/// How often the removal of a run's files on a server is tried.
-const REMOVALS_MAX: u32 = 3;
-const REMOVAL_PAUSE: Duration = Duration::from_secs(2);
-const LOST: Ending = Ending::Lost { why: LossCause::Unknown };
+use super::{Attempt, AttemptError, Next, RECOVER_EVERY, RECOVER_WITHIN};
 
 impl Attempt {
-    async fn inputs(&self, run: &RequestedRun) -> Result<Option<RunInputs>, AttemptError> {
+    pub(super) async fn inputs(
+        &self,
+        run: &RequestedRun,
+    ) -> Result<Option<RunInputs>, AttemptError> {
         RunInputs::open(&self.app, self.task.workspace, run, self.task.secrets).await
     }
 
@@ -36,57 +38,66 @@ impl Attempt {
         let reached = self.connect().await?;
         let mut state = task::probe(&reached.connection, &self.id).await?;
         self.mark_reached();
-        if target.stage == Stage::Started {
-            match state {
-                TaskState::Missing | TaskState::Vanished { .. } => {
-                    return self.vanished(&reached.connection, &inputs).await;
-                }
-                TaskState::Running if self.has_taken_over(target) => {
-                    events::reattached(&self.app, &self.task).await?;
-                }
-                TaskState::Running | TaskState::Ended(_) => {}
-            }
-            return self.follow(reached.connection, &inputs, state).await;
-        }
+        let is_started = target.stage == Stage::Started;
         match state {
-            TaskState::Missing if self.is_cancelled() => {
-                return self.cancelled_before_it_began().await;
+            TaskState::Missing if !is_started && self.is_cancelled() => {
+                if self.is_forbidden(&reached.connection).await? {
+                    return self.cancelled_before_it_began().await;
+                }
+                return Ok(Next::Again);
             }
-            TaskState::Missing => {
-                if !self.launch(&reached, &inputs, run.timeout_seconds).await? {
-                    return self.fail(StartCause::Connect(ConnectFailure::Command)).await;
+            TaskState::Missing if !is_started => {
+                if let Some(cause) = self.launch(&reached, &inputs, run, target).await? {
+                    return self.not_started(&reached.connection, cause).await;
                 }
                 failpoint!(RunLaunched);
                 state = TaskState::Running;
             }
-            TaskState::Vanished { .. } => {
-                return self.vanished(&reached.connection, &inputs).await;
+            // What may be left is killed before it is said to be cancelled.
+            TaskState::Missing | TaskState::Vanished { .. } if !self.is_cancelled() => {
+                return self.vanished(reached.connection, &inputs, state).await;
             }
-            TaskState::Running | TaskState::Ended(_) => {}
+            TaskState::Running if is_started && self.has_taken_over(target) => {
+                events::reattached(&self.app, &self.task).await?;
+            }
+            TaskState::Missing
+            | TaskState::Vanished { .. }
+            | TaskState::Running
+            | TaskState::Ended(_) => {}
         }
-        events::started(&self.app, &self.task).await?;
-        failpoint!(RunStarted);
+        if !is_started {
+            events::started(&self.app, &self.task).await?;
+            failpoint!(RunStarted);
+        }
         self.follow(reached.connection, &inputs, state).await
     }
 
     async fn cancelled_before_it_began(&self) -> Result<Next, AttemptError> {
         let ending = Ending::Cancelled { forced: false, proven: true };
-        events::ended(&self.app, &self.task, ending, None).await?;
+        events::ended(&self.app, &self.task, ending, None, None).await?;
         self.finish().await
     }
 
-    /// Starts the command. The server starts it once, even if it gets the request twice. `false`: the
-    /// server cannot run it.
+    /// Makes sure that a start that was sent, and comes late, starts nothing. `false`: it was started by now.
+    async fn is_forbidden(&self, connection: &Connection) -> Result<bool, AttemptError> {
+        let is_forbidden = task::forbid(connection, &self.id).await? == Forbidden::Now;
+        failpoint!(RunForbidden if is_forbidden);
+        Ok(is_forbidden)
+    }
+
+    /// Starts the command. The server starts it once, even if it gets the request twice. Answers why the server cannot
+    /// run it, if it cannot.
     async fn launch(
         &mut self,
         reached: &Reached,
         inputs: &RunInputs,
-        timeout_seconds: u32,
-    ) -> Result<bool, AttemptError> {
+        run: &RequestedRun,
+        target: &Target,
+    ) -> Result<Option<StartCause>, AttemptError> {
         events::may_begin(&self.app, &self.task).await?;
         // A restore to a time before the request is noticed, and does not start the command again.
         self.app.watermark.secure().await?;
-        self.end_earlier(reached).await?;
+        self.end_earlier(reached, Some(&target.earlier)).await?;
         let place = reached.place.to_bytes().map_err(|error| AttemptError::internal(&error))?;
         if !self.app.run_queue.launch(self.task.run, self.task.lease, &place).await? {
             return Err(AttemptError::LeaseLost);
@@ -95,95 +106,82 @@ impl Attempt {
         self.launched = true;
         self.task.place.get_or_insert(place);
         let RunInputs { command, environment, .. } = inputs;
+        let timeout_seconds = run.timeout_seconds;
         let launch = Launch { task: self.id, command, environment, timeout_seconds };
         match task::start(&reached.connection, &launch).await {
-            Ok(_) => Ok(true),
-            Err(TaskError::Launch(_) | TaskError::Unsupported(_)) => Ok(false),
+            Ok(Started::Launched) => Ok(None),
+            Ok(Started::AlreadyThere) => {
+                // Nothing is there but the note of a node that came no further.
+                let state = task::probe(&reached.connection, &self.id).await?;
+                let cause = StartCause::Connect(ConnectFailure::Command);
+                Ok((state == TaskState::Missing).then_some(cause))
+            }
+            Err(error) => match start_failure::of_task(&error) {
+                Some(cause) => Ok(Some(cause)),
+                None => Err(error.into()),
+            },
+        }
+    }
+
+    /// This request has started nothing; one that was sent before may come late.
+    async fn not_started(
+        &self,
+        connection: &Connection,
+        cause: StartCause,
+    ) -> Result<Next, AttemptError> {
+        match task::forbid(connection, &self.id).await {
+            Ok(Forbidden::There) => Ok(Next::Again),
+            // A server that cannot note that cannot note a start either.
+            Ok(Forbidden::Now) | Err(TaskError::Unsupported(_)) => self.fail(cause).await,
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Kills what may run of the attempts before, so that no two attempts run at the same time. Those that have ended
-    /// have left only what they wanted to leave.
+    /// Kills what may run of the attempts before, so that no two attempts run at the same time: of these, or, where the
+    /// workspace is erased, of any. Those that have ended have left only what they wanted to leave.
     ///
     /// # Errors
     /// `Server`: one of them may run, here or where the server was before.
-    async fn end_earlier(&self, reached: &Reached) -> Result<(), AttemptError> {
+    async fn end_earlier(
+        &self,
+        reached: &Reached,
+        of: Option<&BTreeSet<u32>>,
+    ) -> Result<(), AttemptError> {
         let Reached { connection, place } = reached;
         let (queue, run, lease) = (&self.app.run_queue, self.task.run, self.task.lease);
         for earlier in queue.earlier(run, lease).await? {
-            let launched_at = earlier.place.as_deref();
-            if !is_at(&self.app, self.task.workspace, launched_at, place).await? {
+            let (attempt, launched_at) = (earlier.attempt, earlier.place.as_deref());
+            let may_run = of.is_none_or(|of| of.contains(&attempt));
+            let is_here = is_at(&self.app, self.task.workspace, launched_at, place).await?;
+            if may_run && !is_here {
                 return Err(ELSEWHERE);
             }
-            let previous = TaskId { attempt: earlier.attempt, ..self.id };
-            kill(connection, &previous).await?;
-            if let Err(error) = task::remove(connection, &previous).await {
-                name_left(&previous, &error.to_string());
+            if may_run {
+                let previous = TaskId { attempt, ..self.id };
+                kill(connection, &previous, StopCause::Cancel).await?.if_proven()?;
             }
-            queue.prove_gone(run, lease.server, earlier.attempt).await?;
+            if may_run && of.is_some() {
+                events::earlier_gone(&self.app, &self.task, attempt).await?;
+                failpoint!(RunProvenGone);
+            }
+            let connection = is_here.then_some(connection);
+            self.clean_up_earlier(connection, attempt, launched_at).await;
+            queue.prove_gone(run, lease.server, attempt).await?;
         }
         Ok(())
-    }
-
-    /// Probes the server for a lost command: it may still run, or have ended.
-    pub(super) async fn recover_lost(
-        &mut self,
-        run: &RequestedRun,
-        target: &Target,
-    ) -> Result<Next, AttemptError> {
-        let Some(inputs) = self.inputs(run).await? else { return self.give_up().await };
-        let Reached { connection, .. } = self.connect().await?;
-        let state = task::probe(&connection, &self.id).await?;
-        self.mark_reached();
-        match state {
-            TaskState::Missing | TaskState::Vanished { .. } => {
-                let log = self.rest_of_log(&connection, &inputs, state).await?;
-                events::sealed(&self.app, &self.task, log).await?;
-                self.clean_up(Some(&connection)).await;
-                self.finish().await
-            }
-            TaskState::Running if self.has_taken_over(target) => {
-                events::reattached(&self.app, &self.task).await?;
-                self.mark_recovered();
-                self.follow(connection, &inputs, state).await
-            }
-            TaskState::Running => {
-                self.app.run_queue.lose(self.task.run, self.task.lease, RECOVER_EVERY).await?;
-                Ok(Next::Done)
-            }
-            TaskState::Ended(_) => self.follow(connection, &inputs, state).await,
-        }
-    }
-
-    /// Finishes an attempt that was left, if its server says that it does not run.
-    pub(super) async fn look_for_left(&self) -> Result<Next, AttemptError> {
-        if !self.is_cancelled()
-            && let Ok(Reached { connection, .. }) = self.connect().await
-            && let Ok(state) = task::probe(&connection, &self.id).await
-            && state != TaskState::Running
-        {
-            self.clean_up(Some(&connection)).await;
-            return self.finish().await;
-        }
-        self.leave().await
-    }
-
-    fn mark_recovered(&mut self) {
-        self.task.lost = None;
-        self.launched = true;
     }
 
     /// The command does not run any more, and the server has no record of its end.
     async fn vanished(
         &self,
-        connection: &Connection,
+        connection: Connection,
         inputs: &RunInputs,
+        state: TaskState,
     ) -> Result<Next, AttemptError> {
-        let log =
-            self.rest_of_log(connection, inputs, TaskState::Vanished { rebooted: false }).await?;
-        events::ended(&self.app, &self.task, LOST, Some(log)).await?;
-        self.clean_up(Some(connection)).await;
+        let (log, connection) = self.rest_of_log(connection, inputs, state).await?;
+        let ending = Ending::Lost { why: loss_cause(state) };
+        events::ended(&self.app, &self.task, ending, None, Some(log)).await?;
+        self.clean_up(Some(&connection)).await;
         self.finish().await
     }
 
@@ -193,20 +191,20 @@ impl Attempt {
             return self.fail(StartCause::InputsDeleted).await;
         }
         let Reached { connection, .. } = self.connect().await?;
-        kill(&connection, &self.id).await?;
+        kill(&connection, &self.id, StopCause::Cancel).await?.if_proven()?;
         let log = self.stored_log().await?;
-        events::ended(&self.app, &self.task, LOST, Some(log)).await?;
+        let ending = Ending::Lost { why: LossCause::Vanished };
+        events::ended(&self.app, &self.task, ending, None, Some(log)).await?;
         self.clean_up(Some(&connection)).await;
         self.finish().await
     }
 
-    /// Kills the command of a workspace that is being erased, or one that was cancelled and is lost. While its server
-    /// is not reached, the task stays as a lost one, which is tried again, after a day ever more seldom. An eraser waits
-    /// for it, and then deletes it.
+    /// Kills the command of a workspace that is being erased. While its server is not reached, the task stays as a lost
+    /// one, which is tried again, after a day ever more seldom. An eraser waits for it, and then deletes it.
     pub(super) async fn end_erased(&self) {
         let may_run = self.launched || self.id.attempt > 1;
         let (queue, run, lease) = (&self.app.run_queue, self.task.run, self.task.lease);
-        let done = if !may_run || self.is_killed().await {
+        let done = if !may_run || self.end_for_erasure().await.is_ok() {
             self.finish().await.map(drop)
         } else if self.task.lost.is_some_and(|lost| lost >= RECOVER_WITHIN) {
             queue.leave(run, lease).await.map_err(Into::into)
@@ -218,60 +216,14 @@ impl Attempt {
         }
     }
 
-    /// `false`: its server was not reached, or has not done it.
-    async fn is_killed(&self) -> bool {
-        let Ok(reached) = self.connect().await else { return false };
+    /// # Errors
+    /// Its server was not reached, or something of it may be left.
+    async fn end_for_erasure(&self) -> Result<(), AttemptError> {
+        let reached = self.connect().await?;
         // One may be lost, and its task superseded by this one.
-        if self.end_earlier(&reached).await.is_err() {
-            return false;
-        }
-        if kill(&reached.connection, &self.id).await.is_err() {
-            return false;
-        }
+        self.end_earlier(&reached, None).await?;
+        kill(&reached.connection, &self.id, StopCause::Cancel).await?.if_proven()?;
         self.clean_up(Some(&reached.connection)).await;
-        true
+        Ok(())
     }
-
-    /// Removes the command's files from the server. Files that cannot be removed do no harm.
-    pub(super) async fn clean_up(&self, connection: Option<&Connection>) {
-        if let Some(connection) = connection
-            && self.removed(connection).await
-        {
-            return;
-        }
-        for _ in 0..REMOVALS_MAX {
-            if let Ok(Reached { connection, .. }) = self.connect().await
-                && self.removed(&connection).await
-            {
-                return;
-            }
-            tokio::time::sleep(REMOVAL_PAUSE).await;
-        }
-        name_left(&self.id, "the server was not reached, or did not do it");
-    }
-
-    async fn removed(&self, connection: &Connection) -> bool {
-        match task::remove(connection, &self.id).await {
-            Ok(()) | Err(TaskError::Missing | TaskError::Running) => true,
-            Err(
-                TaskError::Remote(_)
-                | TaskError::Launch(_)
-                | TaskError::Unsupported(_)
-                | TaskError::NotProven
-                | TaskError::Answer,
-            ) => false,
-        }
-    }
-}
-
-/// Until it is proven that nothing of the command is left.
-async fn kill(connection: &Connection, id: &TaskId) -> Result<(), TaskError> {
-    task::kill(connection, id, GRACE, StopCause::Cancel).await?.if_proven().map(drop)
-}
-
-/// Nothing looks for them again.
-fn name_left(task: &TaskId, why: &str) {
-    let (run, server) = (task.run, task.server);
-    let folder = format!("~/.lethe/runs/{task}");
-    tracing::warn!(%run, %server, folder, why, "the files of a run stay on its server, with what it printed: remove the folder there");
 }

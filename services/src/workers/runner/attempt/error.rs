@@ -24,6 +24,10 @@ pub enum AttemptError {
     Paused,
     #[error("the server is not reached, or its answer is not valid")]
     Server(StartCause),
+    #[error("the server was removed from its workspace")]
+    ServerDeleted,
+    #[error("nothing is left of the attempt")]
+    NothingLeft,
     /// Lethe's own database or keyring failed: this says nothing about the server.
     #[error("{0}")]
     Internal(String),

@@ -1,46 +1,33 @@
 //! Follows a started command: writes its output into the log, and appends an event when it ends.
 
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::time::Duration;
 
-use domain::run::{Ending, Failure, LogSeal, LossCause, StartCause};
+use domain::privacy::Leftovers;
+use domain::run::{Ending, Failure, LogSeal, LossCause};
 use domain::server::ConnectFailure;
 use infra::failpoint;
-use infra::remote::Connection;
-use infra::remote::task::{self, End, Ending as Ended, Killed, StopCause, TaskId, TaskState};
+use infra::remote::task::{End, Ending as Ended, StopCause, TaskState};
+use infra::remote::{Connection, RemoteError};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::super::events;
 use super::super::inputs::RunInputs;
-use super::log::OutputReader;
-use super::way::{Reached, Way};
-use super::{Attempt, AttemptError, GRACE, Next, refuse_after_loss};
-use crate::wiring::App;
+use super::kill::KillOutcome;
+use super::log::{OutputReader, Seen};
+use super::{Attempt, AttemptError, Next};
 
-/// A connection is closed if it delivers nothing for this long, although more output is known to exist.
-const STALLED: Duration = Duration::from_secs(20);
-/// After this many such connections, the output file itself must have become shorter.
-const DRAINS_MAX: u32 = 3;
-/// The pause before a kill is tried again.
-const KILL_AGAIN: Duration = Duration::from_secs(1);
+/// The pause before a command is watched again of which it was said that it has ended.
+const WATCH_AGAIN: Duration = Duration::from_secs(1);
 const TERM: u8 = 15;
 const KILL: u8 = 9;
 
-type Killing = Pin<Box<dyn Future<Output = Killed> + Send>>;
-
-/// Why Lethe kills a command.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stop {
-    Cancelled,
-    TimedOut,
-}
-
-/// The state of a command that has ended, and whether Lethe killed it.
+/// The state of a command that has ended, or that could not be ended.
 struct CommandEnd {
     state: TaskState,
-    stopped: Option<(Stop, Killed)>,
+    /// Why Lethe has killed it, and what came of that.
+    stopped: Option<(StopCause, KillOutcome)>,
 }
 
 impl Attempt {
@@ -52,135 +39,98 @@ impl Attempt {
     ) -> Result<Next, AttemptError> {
         let left = self.app.run_queue.begin(self.task.run, self.task.lease).await?;
         let deadline = Instant::now() + left.ok_or(AttemptError::LeaseLost)?;
-        let mut reader = OutputReader::begin(self, &connection, inputs).await?;
-        let end = match state {
-            TaskState::Ended(end)
-                if end.stopped.is_none()
-                    && !was_ended_by_lethe(
-                        end.ending,
-                        self.is_cancelled(),
-                        Instant::now() >= deadline,
-                    ) =>
-            {
-                CommandEnd { state, stopped: None }
-            }
-            TaskState::Running
-            | TaskState::Ended(_)
-            | TaskState::Missing
-            | TaskState::Vanished { .. } => {
-                self.until_ended(&connection, &mut reader, deadline).await?
-            }
-        };
-        let is_complete = self.drain(&mut reader, end.state).await?;
-        reader.finish().await?;
+        let mut reader = OutputReader::begin(self, connection, inputs).await?;
+        let end = self.until_ended(&mut reader, state, deadline).await?;
+        let is_complete = reader.read_rest(end.state).await?;
+        let connection = reader.finish().await?;
         failpoint!(CancelKilled if end.stopped.is_some());
         let log = self.sealed_log().await?;
         failpoint!(RunSealed);
         let log = LogSeal { truncated: log.truncated || !is_complete, ..log };
-        events::ended(&self.app, &self.task, end.ending(), Some(log)).await?;
+        let (ending, left) = end.into_ending();
+        let is_settled = left.is_none();
+        events::ended(&self.app, &self.task, ending, left, Some(log)).await?;
         failpoint!(RunEnded);
+        if !is_settled {
+            failpoint!(RunLeft);
+            return self.leave().await;
+        }
         self.clean_up(Some(&connection)).await;
         failpoint!(RunCleaned);
         self.finish().await
     }
 
-    /// Reads the output until the command has ended. A cancelled or timed-out command is killed first, with
-    /// all its processes, also where its server or an earlier node has begun with it.
+    /// Reads the output until the command has ended. A cancelled or timed-out command is killed, with all its
+    /// processes, also where its server or an earlier node has begun with it.
     async fn until_ended(
         &self,
-        connection: &Connection,
         reader: &mut OutputReader,
+        mut state: TaskState,
         deadline: Instant,
     ) -> Result<CommandEnd, AttemptError> {
-        let mut end = pin!(task::wait(connection, &self.id));
+        let cause = loop {
+            if let Some(cause) = self.stop_cause(state, deadline) {
+                break cause;
+            }
+            if state != TaskState::Running {
+                return Ok(CommandEnd { state, stopped: None });
+            }
+            if let Some(cause) = self.until_stopped(reader, deadline).await? {
+                break cause;
+            }
+            state = reader.probe(self).await?;
+            if state == TaskState::Running {
+                reader.watch_on();
+                sleep(WATCH_AGAIN).await;
+            }
+        };
+        let outcome = self.kill_all(reader, cause).await?;
+        let state = reader.probe(self).await?;
+        Ok(CommandEnd { state, stopped: Some((cause, outcome)) })
+    }
+
+    /// Reads the output until the command is to be ended; `None`: it has ended.
+    async fn until_stopped(
+        &self,
+        reader: &mut OutputReader,
+        deadline: Instant,
+    ) -> Result<Option<StopCause>, AttemptError> {
         let mut cancel = self.signals.cancel.clone();
         let mut cancelled = pin!(is_cancelled(&mut cancel));
-        let mut timed_out = pin!(tokio::time::sleep_until(deadline));
-        let mut state = None;
-        let (stop, mut killing) = loop {
+        let mut timed_out = pin!(sleep_until(deadline));
+        loop {
             tokio::select! {
                 // A cancellation or a deadline may have come before this node took the task.
                 biased;
-                () = &mut cancelled => break (Stop::Cancelled, self.kill(StopCause::Cancel)),
-                () = &mut timed_out => break (Stop::TimedOut, self.kill(StopCause::Timeout)),
-                ended = &mut end => {
-                    let ended = ended?;
-                    let Some(stop) = stopped(ended) else {
-                        return Ok(CommandEnd { state: ended, stopped: None });
-                    };
-                    state = Some(ended);
-                    break (stop, self.kill(stop.cause()));
-                }
-                read = reader.next() => read?,
-            }
-        };
-        let killed = loop {
-            tokio::select! {
-                ended = &mut end, if state.is_none() => state = Some(ended?),
-                read = reader.next() => read?,
-                killed = &mut killing => break killed,
-            }
-        };
-        while state.is_none() {
-            tokio::select! {
-                ended = &mut end => state = Some(ended?),
-                read = reader.next() => read?,
-            }
-        }
-        let state = state.unwrap_or(TaskState::Missing);
-        Ok(CommandEnd { state, stopped: Some((stop, killed)) })
-    }
-
-    /// Repeats the kill until nothing is left, as far as the server can show. It uses its own connection, since the
-    /// other may be full of output.
-    fn kill(&self, cause: StopCause) -> Killing {
-        let (app, way, id) = (self.app.clone(), self.way(), self.id);
-        Box::pin(async move {
-            loop {
-                match kill(&app, &way, &id, cause).await {
-                    Ok(killed) => return killed,
-                    Err(error) => {
-                        tracing::debug!(run = %id.run, %error, "a run is not killed yet: trying again");
+                () = &mut cancelled => return Ok(Some(StopCause::Cancel)),
+                () = &mut timed_out => return Ok(Some(StopCause::Timeout)),
+                seen = reader.next() => match seen? {
+                    Seen::Output => {}
+                    Seen::Ended => return Ok(None),
+                    Seen::ConnectionLost => {
+                        return Err(RemoteError::Lost(ConnectFailure::Command).into());
                     }
-                }
-                tokio::time::sleep(KILL_AGAIN).await;
-            }
-        })
-    }
-
-    /// Reads to the end of the output. `false`: the output files have become shorter.
-    async fn drain(
-        &mut self,
-        reader: &mut OutputReader,
-        state: TaskState,
-    ) -> Result<bool, AttemptError> {
-        let TaskState::Ended(end) = state else {
-            reader.until_quiet().await?;
-            return Ok(false);
-        };
-        while !reader.has(end.out_bytes, end.err_bytes) {
-            match tokio::time::timeout(STALLED, reader.next()).await {
-                Ok(read) => read?,
-                Err(_) if self.drained >= DRAINS_MAX => return Ok(false),
-                Err(_) => {
-                    self.drained += 1;
-                    return Err(AttemptError::Server(StartCause::Connect(ConnectFailure::Command)));
-                }
+                },
             }
         }
-        Ok(true)
     }
-}
 
-/// Why a command was ended before its time, as its server has noted it.
-const fn stopped(state: TaskState) -> Option<Stop> {
-    match state {
-        TaskState::Ended(End { stopped: Some(StopCause::Cancel), .. }) => Some(Stop::Cancelled),
-        TaskState::Ended(End { stopped: Some(StopCause::Timeout), .. }) => Some(Stop::TimedOut),
-        TaskState::Ended(End { stopped: None, .. })
-        | TaskState::Missing
-        | TaskState::Running
-        | TaskState::Vanished { .. } => None,
+    /// Why a command that does not run was killed, or is to be: others may have begun with it.
+    fn stop_cause(&self, state: TaskState, deadline: Instant) -> Option<StopCause> {
+        let is_cancelled = self.is_cancelled();
+        match state {
+            TaskState::Ended(End { stopped: Some(cause), .. }) => Some(cause),
+            TaskState::Ended(End { ending, stopped: None, .. }) => {
+                let is_over_time = Instant::now() >= deadline;
+                let cause = if is_cancelled { StopCause::Cancel } else { StopCause::Timeout };
+                was_ended_by_lethe(ending, is_cancelled, is_over_time).then_some(cause)
+            }
+            // It has no end that says anything else.
+            TaskState::Missing | TaskState::Vanished { .. } => {
+                is_cancelled.then_some(StopCause::Cancel)
+            }
+            TaskState::Running => None,
+        }
     }
 }
 
@@ -190,8 +140,8 @@ async fn is_cancelled(cancel: &mut watch::Receiver<bool>) {
     }
 }
 
-/// Whether Lethe killed a command that has ended and whose server does not say why: an earlier node of
-/// a former version may have killed it after a cancellation or a time-out, and died before it appended the event.
+/// Whether Lethe killed a command that has ended and whose server does not say why: an earlier node of a former version
+/// may have killed it after a cancellation or a time-out, and died before it appended the event.
 const fn was_ended_by_lethe(ending: Ended, is_cancelled: bool, is_over_time: bool) -> bool {
     let is_killed = match ending {
         Ended::Signalled(number) => number == TERM || number == KILL,
@@ -200,45 +150,43 @@ const fn was_ended_by_lethe(ending: Ended, is_cancelled: bool, is_over_time: boo
     is_killed && (is_cancelled || is_over_time)
 }
 
-async fn kill(
-    app: &App,
-    way: &Way,
-    id: &TaskId,
-    cause: StopCause,
-) -> Result<Killed, AttemptError> {
-    let Reached { connection, .. } = way.connect().await?;
-    refuse_after_loss(app)?;
-    Ok(task::kill(&connection, id, GRACE, cause).await?.if_proven()?)
-}
-
-impl Stop {
-    const fn cause(self) -> StopCause {
-        match self {
-            Self::Cancelled => StopCause::Cancel,
-            Self::TimedOut => StopCause::Timeout,
-        }
+/// Why nobody knows what became of a command in this state.
+pub(super) const fn loss_cause(state: TaskState) -> LossCause {
+    match state {
+        TaskState::Missing => LossCause::Missing,
+        TaskState::Vanished { rebooted: true } => LossCause::Rebooted,
+        TaskState::Vanished { rebooted: false } => LossCause::Vanished,
+        TaskState::Running | TaskState::Ended(_) => LossCause::Unknown,
     }
 }
 
 impl CommandEnd {
-    fn ending(&self) -> Ending {
-        match (&self.stopped, self.state) {
-            (Some((Stop::Cancelled, killed)), state) => {
-                let forced =
-                    matches!(state, TaskState::Ended(End { ending: Ended::Signalled(KILL), .. }));
-                Ending::Cancelled { forced: forced || killed.forced, proven: true }
-            }
-            (Some((Stop::TimedOut, _)), _) => Ending::TimedOut { proven: true },
-            (None, TaskState::Ended(End { ending: Ended::Exited(0), .. })) => Ending::Succeeded,
-            (None, TaskState::Ended(End { ending: Ended::Exited(code), .. })) => {
-                Ending::Failed { failure: Failure::Exit { code: code.into() } }
-            }
-            (None, TaskState::Ended(End { ending: Ended::Signalled(number), .. })) => {
-                Ending::Failed { failure: Failure::Signal { number: number.into() } }
-            }
-            (None, TaskState::Missing | TaskState::Running | TaskState::Vanished { .. }) => {
-                Ending::Lost { why: LossCause::Unknown }
-            }
+    /// The ending, and what may be left of the command.
+    fn into_ending(self) -> (Ending, Option<Leftovers>) {
+        let Some((cause, KillOutcome { forced, left })) = self.stopped else {
+            return (natural_ending(self.state), None);
+        };
+        let proven = left.is_none();
+        let is_killed =
+            matches!(self.state, TaskState::Ended(End { ending: Ended::Signalled(KILL), .. }));
+        let ending = match cause {
+            StopCause::Cancel => Ending::Cancelled { forced: forced || is_killed, proven },
+            StopCause::Timeout => Ending::TimedOut { proven },
+        };
+        (ending, left)
+    }
+}
+
+/// How a command ended that nobody has killed.
+pub(super) fn natural_ending(state: TaskState) -> Ending {
+    let TaskState::Ended(End { ending, .. }) = state else {
+        return Ending::Lost { why: loss_cause(state) };
+    };
+    match ending {
+        Ended::Exited(0) => Ending::Succeeded,
+        Ended::Exited(code) => Ending::Failed { failure: Failure::Exit { code: code.into() } },
+        Ended::Signalled(number) => {
+            Ending::Failed { failure: Failure::Signal { number: number.into() } }
         }
     }
 }
@@ -259,6 +207,18 @@ mod tests {
         let by_itself = [Ended::Exited(0), Ended::Exited(1), Ended::Signalled(11)];
         for ending in by_itself {
             assert!(!was_ended_by_lethe(ending, true, true), "{ending:?}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_nobody_has_noted_is_a_loss_with_its_cause() {
+        let causes = [
+            (TaskState::Missing, LossCause::Missing),
+            (TaskState::Vanished { rebooted: true }, LossCause::Rebooted),
+            (TaskState::Vanished { rebooted: false }, LossCause::Vanished),
+        ];
+        for (state, why) in causes {
+            assert_eq!(natural_ending(state), Ending::Lost { why });
         }
     }
 }

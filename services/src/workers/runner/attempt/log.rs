@@ -1,97 +1,244 @@
 //! Reads a command's output into its log, and seals the log.
 
-use std::time::{Duration, Instant};
+use std::pin::pin;
 
 use domain::run::{Digest, LogSeal, StreamSeal};
 use infra::remote::Connection;
-use infra::remote::task::{self, Chunk, Output, Tail, TaskState};
+use infra::remote::task::{
+    self, Chunk, End, Killed, Output, StopCause, TaskId, TaskState, Watch, Watched,
+};
 use infra::run_log::{StreamSummary, Summary, Writer};
+use tokio::time::{Instant, sleep_until};
 
 use super::super::inputs::RunInputs;
+use super::kill::kill;
 use super::{Attempt, AttemptError};
-
-/// Output that pauses for this long counts as ended.
-const QUIET: Duration = Duration::from_secs(1);
-/// Background processes of a command may write for ever: reading stops after this time.
-const READ_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// Copies the output of a command into its log.
 pub(super) struct OutputReader {
-    tail: Tail,
+    id: TaskId,
+    connection: Connection,
+    watch: Option<Watch>,
+    /// The watch brings the output, and not only the end.
+    has_output: bool,
+    /// The command does not run any more, or nobody watches it on this connection.
+    is_over: bool,
     writer: Writer,
+    /// Read, and not given to the writer.
+    unwritten: Option<Chunk>,
+    /// Up to which offsets the outputs are read.
     out: u64,
     err: u64,
+    /// More than this is not kept of an output.
+    bytes_max: u64,
+}
+
+/// What has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    Output,
+    /// The command does not run any more.
+    Ended,
+    /// That says nothing about the command.
+    ConnectionLost,
 }
 
 impl OutputReader {
     /// Continues at the offset where the log ends.
     pub async fn begin(
         attempt: &Attempt,
-        connection: &Connection,
+        connection: Connection,
         inputs: &RunInputs,
     ) -> Result<Self, AttemptError> {
         let logs = &attempt.app.run_logs;
         let resume = logs.resume(&attempt.log).await?;
         let fence = i64::try_from(attempt.task.lease.fence).unwrap_or(i64::MAX);
         let bytes_max = u64::from(attempt.app.config.run_log_bytes_max);
-        let writer = logs.writer(attempt.log, fence, &inputs.masks, bytes_max, &resume);
-        let (out, err) = (resume.out_offset, resume.err_offset);
-        let tail = task::tail(connection, &attempt.id, out, err).await?;
-        Ok(Self { tail, writer, out, err })
+        Ok(Self {
+            id: attempt.id,
+            connection,
+            watch: None,
+            has_output: false,
+            is_over: false,
+            writer: logs.writer(attempt.log, fence, &inputs.masks, bytes_max, &resume),
+            unwritten: None,
+            out: resume.out_offset,
+            err: resume.err_offset,
+            bytes_max,
+        })
     }
 
     /// Reads the next output, or writes the lines that are due. Cancel safe.
-    pub async fn next(&mut self) -> Result<(), AttemptError> {
-        let due = self.writer.due();
-        let flush = async {
-            match due {
-                Some(due) => tokio::time::sleep_until(due).await,
-                None => std::future::pending().await,
+    pub async fn next(&mut self) -> Result<Seen, AttemptError> {
+        if self.unwritten.is_none() {
+            self.watch().await?;
+            let due = self.writer.due();
+            let watched = tokio::select! {
+                watched = next_of(&mut self.watch) => watched,
+                () = until(due) => {
+                    self.writer.flush().await?;
+                    return Ok(Seen::Output);
+                }
+            };
+            let seen = match watched {
+                Watched::Chunk(chunk) => {
+                    self.unwritten = Some(chunk);
+                    Seen::Output
+                }
+                Watched::Ended => Seen::Ended,
+                Watched::Lost => Seen::ConnectionLost,
+            };
+            if seen != Seen::Output {
+                (self.watch, self.is_over) = (None, true);
+                return Ok(seen);
             }
-        };
-        let chunk = tokio::select! {
-            chunk = self.tail.next() => chunk?,
-            () = flush => return Ok(self.writer.flush().await?),
-        };
-        let Chunk { output, offset, bytes } = chunk;
+        }
+        self.write().await?;
+        Ok(Seen::Output)
+    }
+
+    /// Of a log that takes no more, only the end is watched for.
+    async fn watch(&mut self) -> Result<(), AttemptError> {
+        let wants_output = !self.writer.is_full();
+        if self.is_over || (self.watch.is_some() && self.has_output == wants_output) {
+            return Ok(());
+        }
+        if let Some(watch) = self.watch.take() {
+            watch.close().await;
+        }
+        let offsets = wants_output.then_some((self.out, self.err));
+        self.watch = Some(task::watch(&self.connection, &self.id, offsets).await?);
+        self.has_output = wants_output;
+        Ok(())
+    }
+
+    /// The command runs after all.
+    pub const fn watch_on(&mut self) {
+        self.is_over = false;
+    }
+
+    /// Bytes that were written before are written once.
+    async fn write(&mut self) -> Result<(), AttemptError> {
+        let Some(Chunk { output, offset, bytes }) = &self.unwritten else { return Ok(()) };
         let until = offset + bytes.len() as u64;
         match output {
             Output::Out => {
+                self.writer.out(*offset, bytes).await?;
                 self.out = until;
-                self.writer.out(offset, &bytes).await?;
             }
             Output::Err => {
+                self.writer.err(*offset, bytes).await?;
                 self.err = until;
-                self.writer.err(offset, &bytes).await?;
             }
         }
+        self.unwritten = None;
         Ok(())
     }
 
-    pub const fn has(&self, out_bytes: u64, err_bytes: u64) -> bool {
-        self.out >= out_bytes && self.err >= err_bytes
-    }
-
-    /// Reads until the output pauses, at most [`READ_TIME_MAX`].
-    pub async fn until_quiet(&mut self) -> Result<(), AttemptError> {
-        let since = Instant::now();
-        while since.elapsed() < READ_TIME_MAX {
-            match tokio::time::timeout(QUIET, self.next()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(error),
-                Err(_) => return Ok(()),
+    /// Reads until the other future is done, also where no output comes any more.
+    pub async fn while_reading<T>(
+        &mut self,
+        other: impl Future<Output = T>,
+    ) -> Result<T, AttemptError> {
+        let mut other = pin!(other);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut other => return Ok(done),
+                seen = self.next() => match seen {
+                    Ok(Seen::Output | Seen::Ended | Seen::ConnectionLost) => {}
+                    Err(AttemptError::Server(_)) => (self.watch, self.is_over) = (None, true),
+                    Err(error) => return Err(error),
+                },
             }
         }
-        Ok(())
+    }
+
+    /// Kills the command on this connection: the watch gives its channel to it.
+    pub async fn kill(&mut self, cause: StopCause) -> Result<Killed, AttemptError> {
+        if let Some(watch) = self.watch.take() {
+            watch.close().await;
+        }
+        kill(&self.connection, &self.id, cause).await
+    }
+
+    /// The state of the command, by another connection where this one is lost.
+    pub async fn probe(&mut self, attempt: &Attempt) -> Result<TaskState, AttemptError> {
+        if !self.connection.is_live() {
+            self.watch = None;
+            self.connection = attempt.connect().await?.connection;
+        }
+        // A server may allow one channel at a time.
+        if let Some(watch) = self.watch.take() {
+            watch.close().await;
+        }
+        Ok(task::probe(&self.connection, &self.id).await?)
+    }
+
+    /// Reads what has not come, up to where the outputs ended. `false`: that is not known, or the files have been cut.
+    pub async fn read_rest(&mut self, state: TaskState) -> Result<bool, AttemptError> {
+        self.write().await?;
+        let TaskState::Ended(End { out_bytes, err_bytes, written, .. }) = state else {
+            if state != TaskState::Missing && !self.writer.is_full() {
+                let (out, err) = (self.out, self.err);
+                self.read(Output::Out, out.saturating_add(self.bytes_max)).await?;
+                self.read(Output::Err, err.saturating_add(self.bytes_max)).await?;
+            }
+            return Ok(false);
+        };
+        let is_out_whole = self.read(Output::Out, out_bytes).await?;
+        let is_err_whole = self.read(Output::Err, err_bytes).await?;
+        Ok(is_out_whole && is_err_whole && written == [out_bytes, err_bytes])
+    }
+
+    /// Reads an output up to this byte. `false`: it ends before.
+    async fn read(&mut self, output: Output, to: u64) -> Result<bool, AttemptError> {
+        let from = match output {
+            Output::Out => self.out,
+            Output::Err => self.err,
+        };
+        if self.writer.is_full() {
+            match output {
+                Output::Out => self.writer.skip_to(to, 0),
+                Output::Err => self.writer.skip_to(0, to),
+            }
+            return Ok(true);
+        }
+        let mut rest = task::rest(&self.connection, &self.id, output, from, to).await?;
+        while let Some(chunk) = rest.next().await? {
+            self.unwritten = Some(chunk);
+            self.write().await?;
+            if self.writer.is_full() {
+                break;
+            }
+        }
+        Ok(rest.is_whole() || self.writer.is_full())
     }
 
     /// Stops without ending the log: more output may follow.
-    async fn pause(mut self) -> Result<(), AttemptError> {
-        Ok(self.writer.pause().await?)
+    async fn pause(mut self) -> Result<Connection, AttemptError> {
+        self.writer.pause().await?;
+        Ok(self.connection)
     }
 
-    pub async fn finish(mut self) -> Result<(), AttemptError> {
-        Ok(self.writer.finish().await?)
+    /// Ends the log, and gives the connection back.
+    pub async fn finish(mut self) -> Result<Connection, AttemptError> {
+        self.writer.finish().await?;
+        Ok(self.connection)
+    }
+}
+
+async fn next_of(watch: &mut Option<Watch>) -> Watched {
+    match watch {
+        Some(watch) => watch.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -99,29 +246,17 @@ impl Attempt {
     /// Reads the rest of the output of a command whose end is unknown, and seals its log.
     pub(super) async fn rest_of_log(
         &self,
-        connection: &Connection,
+        connection: Connection,
         inputs: &RunInputs,
         state: TaskState,
-    ) -> Result<LogSeal, AttemptError> {
-        if state != TaskState::Missing {
-            match OutputReader::begin(self, connection, inputs).await {
-                Ok(mut reader) => {
-                    let read = reader.until_quiet().await;
-                    reader.pause().await?;
-                    if matches!(
-                        read,
-                        Err(AttemptError::LeaseLost
-                            | AttemptError::Erased
-                            | AttemptError::Internal(_))
-                    ) {
-                        read?;
-                    }
-                }
-                Err(AttemptError::Server(_)) => {}
-                Err(error) => return Err(error),
-            }
+    ) -> Result<(LogSeal, Connection), AttemptError> {
+        let mut reader = OutputReader::begin(self, connection, inputs).await?;
+        match reader.read_rest(state).await {
+            Ok(_) | Err(AttemptError::Server(_)) => {}
+            Err(error) => return Err(error),
         }
-        self.stored_log().await
+        let connection = reader.pause().await?;
+        Ok((self.stored_log().await?, connection))
     }
 
     /// Seals the log as far as it is stored, as truncated.
@@ -136,7 +271,8 @@ impl Attempt {
     }
 }
 
-const fn seal(summary: &Summary) -> LogSeal {
+/// As the event has it.
+pub(in super::super) const fn seal(summary: &Summary) -> LogSeal {
     let Summary { out, err, lines, bytes, truncated } = *summary;
     LogSeal { out: stream(out), err: stream(err), lines, bytes, truncated }
 }

@@ -1,16 +1,19 @@
 //! One attempt at one task: continues it from any state to its end, or until another node claims it.
 
+mod clean_up;
 mod drive;
 mod error;
 mod follow;
+mod kill;
 mod log;
+mod settle;
 mod way;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use domain::run::{Ending, Failure, LossCause, Run, Stage, StartCause, Target};
+use domain::run::{Ending, Failure, LossCause, Run, Settled, Stage, StartCause, Target};
 use infra::failpoint;
 use infra::postgres::PgError;
 use infra::remote::task::TaskId;
@@ -18,7 +21,10 @@ use infra::run_log;
 use infra::run_queue::Task;
 use tokio::sync::watch;
 
+pub(super) use clean_up::{is_removed, name_left};
 pub(super) use error::AttemptError;
+pub(super) use log::seal;
+pub(super) use way::{Reached, Way};
 
 use super::{events, start_failure};
 use crate::wiring::App;
@@ -31,8 +37,6 @@ const START_WITHIN: Duration = Duration::from_mins(1);
 const RECOVER_EVERY: Duration = Duration::from_mins(1);
 /// After this time a lost command is not searched for any more.
 const RECOVER_WITHIN: Duration = Duration::from_hours(24);
-/// The time between TERM and KILL.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// How an attempt and the renewal of its lease communicate.
 #[derive(Clone)]
@@ -53,8 +57,6 @@ pub(super) struct Attempt {
     launched: bool,
     /// When the server last answered.
     seen: Instant,
-    /// How often the output could not be read up to its end.
-    drained: u32,
 }
 
 /// What follows a step without an error.
@@ -72,7 +74,6 @@ impl Attempt {
             log: run_log::LogKey { workspace: task.workspace, run, server, attempt },
             launched: task.launched,
             seen: now.checked_sub(task.unseen).unwrap_or(now),
-            drained: 0,
             app,
             task,
             signals,
@@ -85,6 +86,7 @@ impl Attempt {
         loop {
             let next = match self.step().await {
                 Err(AttemptError::Server(cause)) => self.on_unreachable(cause).await,
+                Err(AttemptError::ServerDeleted) => self.on_deleted().await,
                 next => next,
             };
             match next {
@@ -112,17 +114,15 @@ impl Attempt {
 
     async fn step(&mut self) -> Result<Next, AttemptError> {
         refuse_after_loss(&self.app)?;
-        let (workspace, run) = (self.task.workspace, self.task.run);
-        let loaded = self.app.executor.load::<Run>(workspace.into(), run.0).await?;
-        let lease = self.task.lease;
-        let requested = loaded.state.requested();
+        let (lease, run) = (self.task.lease, self.load().await?);
+        let requested = run.requested();
         let target = requested.and_then(|run| run.targets.get(&lease.server));
         let (Some(requested), Some(target)) = (requested, target) else {
             return self.finish().await;
         };
         if target.attempt != lease.attempt {
             return match self.task.lost {
-                Some(_) => self.look_for_left().await,
+                Some(_) => self.look_for_left(target).await,
                 None => self.finish().await,
             };
         }
@@ -136,15 +136,29 @@ impl Attempt {
             Stage::Queued => self.dispatch().await,
             Stage::Dispatched if target.fence < lease.fence => self.dispatch().await,
             Stage::Dispatched | Stage::Started => self.drive(requested, target).await,
+            Stage::Ended(_) if !target.may_run() => {
+                if self.launched && target.settled != Some(Settled::GivenUp) {
+                    self.clean_up(None).await;
+                }
+                self.finish().await
+            }
             Stage::Ended(Ending::Lost { .. }) if target.log.is_none() => {
                 self.recover_lost(requested, target).await
             }
-            Stage::Ended(Ending::Lost { .. }) => self.look_for_left().await,
-            Stage::Ended(_) => {
-                self.clean_up(None).await;
-                self.finish().await
-            }
+            Stage::Ended(_) => self.look_for_left(target).await,
         }
+    }
+
+    async fn load(&self) -> Result<Arc<Run>, AttemptError> {
+        let (workspace, run) = (self.task.workspace, self.task.run);
+        Ok(self.app.executor.load::<Run>(workspace.into(), run.0).await?.state)
+    }
+
+    /// A node may have died after the event, before it wrote the task's row.
+    async fn has_ended(&self) -> Result<bool, AttemptError> {
+        let (lease, run) = (self.task.lease, self.load().await?);
+        let target = run.requested().and_then(|run| run.targets.get(&lease.server));
+        Ok(target.is_some_and(|target| target.attempt == lease.attempt && target.is_ended()))
     }
 
     async fn dispatch(&self) -> Result<Next, AttemptError> {
@@ -159,12 +173,8 @@ impl Attempt {
     async fn on_unreachable(&mut self, cause: StartCause) -> Result<Next, AttemptError> {
         self.mark_unreached();
         let unseen = self.seen.elapsed();
-        if let Some(lost) = self.task.lost {
-            if lost >= RECOVER_WITHIN {
-                return self.give_up().await;
-            }
-            self.app.run_queue.lose(self.task.run, self.task.lease, RECOVER_EVERY).await?;
-            return Ok(Next::Done);
+        if self.task.lost.is_some() || self.has_ended().await? {
+            return self.postpone().await;
         }
         if !self.launched {
             let is_over = start_failure::is_for_good(cause) || unseen >= START_WITHIN;
@@ -173,8 +183,8 @@ impl Attempt {
         if unseen < Duration::from_secs(self.app.config.run_lost_seconds.into()) {
             return Err(AttemptError::Server(cause));
         }
-        let ending = Ending::Lost { why: LossCause::Unknown };
-        events::ended(&self.app, &self.task, ending, None).await?;
+        let ending = Ending::Lost { why: LossCause::Unreachable };
+        events::ended(&self.app, &self.task, ending, None, None).await?;
         self.app.run_queue.lose(self.task.run, self.task.lease, RECOVER_EVERY).await?;
         Ok(Next::Done)
     }
@@ -182,24 +192,8 @@ impl Attempt {
     /// Ends the attempt. Only where it is certain that nothing was started.
     async fn fail(&self, cause: StartCause) -> Result<Next, AttemptError> {
         let failure = Failure::NotStarted { cause };
-        events::ended(&self.app, &self.task, Ending::Failed { failure }, None).await?;
+        events::ended(&self.app, &self.task, Ending::Failed { failure }, None, None).await?;
         self.finish().await
-    }
-
-    /// The command stays lost: its log ends with the output that was read.
-    async fn give_up(&self) -> Result<Next, AttemptError> {
-        let log = self.stored_log().await?;
-        events::sealed(&self.app, &self.task, log).await?;
-        self.leave().await
-    }
-
-    /// It may run still. It is looked for again ever more seldom, and at the end of its workspace, which cancels it.
-    async fn leave(&self) -> Result<Next, AttemptError> {
-        if self.is_cancelled() {
-            return Err(AttemptError::Erased);
-        }
-        self.app.run_queue.leave(self.task.run, self.task.lease).await?;
-        Ok(Next::Done)
     }
 
     /// It waits until the deletion is cancelled.

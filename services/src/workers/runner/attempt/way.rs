@@ -5,6 +5,7 @@ use domain::run::StartCause;
 use domain::server::{ConnectFailure, Server};
 use domain::{ServerId, WorkspaceId};
 use infra::remote::Connection;
+use infra::run_queue::Task;
 
 use super::super::place::Place;
 use super::{Attempt, AttemptError};
@@ -17,13 +18,12 @@ pub(super) const ELSEWHERE: AttemptError =
     AttemptError::Server(StartCause::Connect(ConnectFailure::Address));
 
 /// A connection, and the place that it leads to.
-pub(super) struct Reached {
+pub(in super::super) struct Reached {
     pub connection: Connection,
     pub place: Place,
 }
 
-#[derive(Clone)]
-pub(super) struct Way {
+pub(in super::super) struct Way {
     app: App,
     workspace: WorkspaceId,
     server: ServerId,
@@ -33,12 +33,8 @@ pub(super) struct Way {
 
 impl Attempt {
     pub(super) fn way(&self) -> Way {
-        Way {
-            app: self.app.clone(),
-            workspace: self.task.workspace,
-            server: self.task.lease.server,
-            launched_at: self.task.place.clone(),
-        }
+        let Task { workspace, lease, place, .. } = &self.task;
+        Way::new(self.app.clone(), *workspace, lease.server, place.clone())
     }
 
     /// # Errors
@@ -49,9 +45,23 @@ impl Attempt {
 }
 
 impl Way {
-    pub(super) async fn connect(&self) -> Result<Reached, AttemptError> {
+    pub(in super::super) const fn new(
+        app: App,
+        workspace: WorkspaceId,
+        server: ServerId,
+        launched_at: Option<Vec<u8>>,
+    ) -> Self {
+        Self { app, workspace, server, launched_at }
+    }
+
+    /// # Errors
+    /// `ServerDeleted`, for good. `Server`: it is not reached, or it is not where the command was sent to.
+    pub(in super::super) async fn connect(&self) -> Result<Reached, AttemptError> {
         let Self { app, workspace, server, .. } = self;
         let loaded = app.executor.load::<Server>((*workspace).into(), server.0).await?;
+        if *loaded.state == Server::Ended {
+            return Err(AttemptError::ServerDeleted);
+        }
         let place = loaded.state.live().and_then(Place::of);
         if let Some(place) = &place
             && !self.leads_to(place).await?
