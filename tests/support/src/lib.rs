@@ -28,7 +28,7 @@ mod vault;
 pub use closed_port::ClosedPort;
 pub use databases::{Databases, TestingError, databases, empty_database, is_hosted, server_folder};
 pub use locks::{until_waits_for_lock, waiting_for_lock};
-pub use machine::{HomeDisk, LoginShell, Machine, MachineOptions, MachineUser};
+pub use machine::{FirstProcess, HomeDisk, LoginShell, Machine, MachineOptions, MachineUser};
 pub use node::{NodeHarness, TENANT, TestNode, export};
 pub use proxy::Proxy;
 pub use rights::may_give_away;

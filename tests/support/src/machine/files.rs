@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::options::{LoginShell, MachineOptions, MachineUser};
+use super::options::{FirstProcess, LoginShell, MachineOptions, MachineUser};
 use crate::sshd::found::SshdFiles;
 use crate::sshd::make_key;
 
@@ -18,6 +18,14 @@ const SUDOERS: &str = "Defaults !lecture\nroot ALL=(ALL:ALL) ALL\nsud ALL=(ALL:A
 const NAMES: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files\n";
 const PAM: &str = "auth required pam_unix.so\naccount required pam_unix.so\n\
                    session required pam_limits.so\nsession required pam_unix.so\n";
+const UNITS: [(&str, &str); 2] = [
+    ("machine.target", include_str!("units/machine.target")),
+    ("machine-up.service", include_str!("units/machine-up.service")),
+];
+/// The user's own manager ends with the last session, and not 10 s later.
+const LOGIND: &str = "[Login]\nKillUserProcesses=yes\nUserStopDelaySec=0\n";
+/// Whether the kernel audits is the host's.
+const JOURNALD: &str = "[Journal]\nStorage=none\nAudit=\n";
 const NOISE: &str = "echo Welcome\necho careful >&2\n";
 
 pub(super) fn write(
@@ -37,9 +45,14 @@ pub(super) fn write(
     file(&etc.join("shadow"), &shadow, 0o600)?;
     file(&etc.join("sudoers"), SUDOERS, 0o440)?;
     file(&etc.join("nsswitch.conf"), NAMES, 0o644)?;
+    file(&etc.join("hostname"), "machine\n", 0o644)?;
     file(&etc.join("hosts"), "127.0.0.1 localhost machine\n", 0o644)?;
     // Whose session it is stays on record whatever becomes of its processes.
-    let login = format!("{PAM}session required pam_loginuid.so\n");
+    let mut login = format!("{PAM}session required pam_loginuid.so\n");
+    if options.first == FirstProcess::Systemd {
+        login.push_str("session optional pam_systemd.so\n");
+        systemd(folder, &etc)?;
+    }
     file(&etc.join("pam.d/sshd"), &login, 0o644)?;
     file(&etc.join("pam.d/sudo"), PAM, 0o644)?;
     file(&etc.join("ssh/sshd_config"), &sshd_config(port, options), 0o644)?;
@@ -53,6 +66,18 @@ pub(super) fn write(
     }
     file(&folder.join("place.sh"), include_str!("place.sh"), 0o644)?;
     file(&folder.join("init.sh"), include_str!("init.sh"), 0o644)
+}
+
+fn systemd(folder: &Path, etc: &Path) -> io::Result<()> {
+    let confs = [etc.join("systemd/logind.conf.d"), etc.join("systemd/journald.conf.d")];
+    let units = folder.join("units");
+    for made in confs.iter().chain([&units]) {
+        fs::create_dir_all(made)?;
+    }
+    let [logind, journald] = confs;
+    file(&logind.join("machine.conf"), LOGIND, 0o644)?;
+    file(&journald.join("machine.conf"), JOURNALD, 0o644)?;
+    UNITS.iter().try_for_each(|(name, text)| file(&units.join(name), text, 0o644))
 }
 
 /// `passwd`, `group`, `shadow`, and the users whose homes are made.

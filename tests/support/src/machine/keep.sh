@@ -29,20 +29,19 @@ inside() (
 
 boot() {
     cd "$folder/disk" || return
-    : >up
     cat /proc/sys/kernel/random/uuid >boot_id
     (
         echo 0 >"$group/cgroup.procs"
         exec setpriv --pdeathsig KILL unshare --mount --pid --uts --ipc --cgroup --fork --kill-child \
-            sh "$folder/init.sh" "$folder/disk/root" "$PROC_OPTIONS"
-    ) 3>up </dev/null >&2 &
+            sh "$folder/init.sh" "$folder/disk/root" "$PROC_OPTIONS" "$FIRST"
+    ) </dev/null >&2 &
     parent=$!
-    until [ -s up ]; do
+    until [ -n "$init" ] && [ -e "/proc/$init/root/run/machine-up" ]; do
         kill -0 "$parent" || return
+        init=$(cat "/proc/$parent/task/$parent/children")
+        init=${init% }
         sleep 0.01
     done
-    init=$(cat "/proc/$parent/task/$parent/children")
-    init=${init% }
     start
 }
 
@@ -108,7 +107,9 @@ end() {
     [ -z "$greedy" ] || kill -KILL "$greedy"
     [ ! -d "$group" ] || rmdir $(find "$group" -depth -type d)
     # Everything that was mounted below it goes with it, and nothing else may be removed.
-    cd / && umount -l "$folder/disk" && rm -rf --one-file-system "$folder"
+    cd / || return
+    umount -l "$folder/disk"
+    rm -rf --one-file-system "$folder"
 }
 
 answer() {

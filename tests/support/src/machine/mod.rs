@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use options::{HomeDisk, LoginShell, MachineOptions, MachineUser};
+pub use options::{FirstProcess, HomeDisk, LoginShell, MachineOptions, MachineUser};
 
 use crate::sshd::found::{self, SshdFiles};
 use crate::sshd::keeper::Keeper;
@@ -25,6 +25,19 @@ use crate::sshd::{Process, fingerprint, make_key, processes, ssh};
 const KEEP: &str = include_str!("keep.sh");
 /// In the environment of what belongs to the machine itself.
 const OWN: &str = "LETHE_MACHINE=own";
+/// What else runs on it unasked.
+const OWN_NAMES: [&str; 9] = [
+    "sshd",
+    "sshd-session",
+    "sshd-auth",
+    "systemd",
+    "(sd-pam)",
+    "systemd-journal",
+    "systemd-logind",
+    "dbus-daemon",
+    "polkitd",
+];
+const SYSTEMD: [&str; 2] = ["/lib/systemd/systemd", "/usr/bin/dbus-daemon"];
 const MISSING: &str = "`.ci/tools sshd busybox shells sudo pam` gets what it needs";
 
 /// A machine that is up. Dropped, or when the test dies, it and everything on it is gone.
@@ -55,6 +68,14 @@ impl Machine {
         Some(Self::boot(options).unwrap_or_else(|error| panic!("no machine ({MISSING}): {error}")))
     }
 
+    /// Whether the host has what [`FirstProcess::Systemd`] takes: `systemd`, `dbus-daemon` and the module of PAM.
+    /// The one thing that `.ci/tools` does not get.
+    pub fn may_have_systemd() -> bool {
+        let modules = found::libraries_of(Path::new("/usr/lib"));
+        let has_module = |folder: &PathBuf| folder.join("security/pam_systemd.so").is_file();
+        SYSTEMD.iter().all(|file| Path::new(file).is_file()) && modules.iter().any(has_module)
+    }
+
     fn boot(options: &MachineOptions) -> io::Result<Self> {
         let found = found::find()?;
         for _ in PORTS {
@@ -83,11 +104,12 @@ impl Machine {
         };
         let proc = if options.hides_processes { ",hidepid=2" } else { "" };
         let full = if options.home == HomeDisk::Full { "full" } else { "" };
+        let first = if options.first == FirstProcess::Systemd { "systemd" } else { "" };
         let users = MachineUser::ALL.into_iter().filter(|user| *user != MachineUser::Root);
         let users = users.map(|user| user.uid(port).to_string()).filter(|_| options.lacks_inotify);
         command.env("HOME_OPTIONS", home).env("PROC_OPTIONS", proc).env("FULL", full);
         command.env("INOTIFY_UIDS", users.collect::<Vec<String>>().join(" "));
-        command.env("LACKS", options.lacks.join(" "));
+        command.env("FIRST", first).env("LACKS", options.lacks.join(" "));
         let keeper = Mutex::new(Keeper::start(command)?);
         Ok(Self { folder, port, found, keeper, init: AtomicU32::new(0) })
     }
@@ -111,10 +133,10 @@ impl Machine {
         fs::read_to_string(self.path(Self::RECORD)).unwrap_or_default()
     }
 
-    /// All that lives on it, whatever it hides from its own users, but for sshd and the first process.
-    /// Numbers are those of the host.
+    /// All that lives on it, whatever it hides from its own users, but for sshd, the first process and what
+    /// belongs to systemd. Numbers are those of the host.
     pub fn ps(&self) -> io::Result<Vec<Process>> {
-        processes::in_namespace_of(self.init.load(Ordering::Relaxed), OWN)
+        processes::in_namespace_of(self.init.load(Ordering::Relaxed), &OWN_NAMES, OWN)
     }
 
     /// As when the power fails and comes back: no process lives to see another one die. Disk, homes, host

@@ -3,6 +3,7 @@
 /// Kind in everything unless it is said otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct MachineOptions {
+    pub first: FirstProcess,
     /// Of every user.
     pub shell: LoginShell,
     /// Of every user.
@@ -19,6 +20,17 @@ pub struct MachineOptions {
     pub instead: Vec<(String, String)>,
     /// Lines for the front of `sshd_config`, as `MaxSessions 1`.
     pub config: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FirstProcess {
+    /// A shell that does nothing but reap orphans: nobody minds what a session leaves.
+    #[default]
+    Reaper,
+    /// The host's systemd, with a system bus and logind, which ends what a session leaves
+    /// (`KillUserProcesses=yes`) unless `systemd-run` gave it a scope of the user's own. See
+    /// [`Machine::may_have_systemd`](super::Machine::may_have_systemd).
+    Systemd,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -19,6 +19,18 @@ find "$folder/files" "$folder/home" -type d -exec chmod 755 {} +
 cp -R --preserve=mode "$folder/files/." upper
 mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
 
+[ "$FIRST" != systemd ] || {
+    rm -rf root/etc/systemd/system
+    cp -R "$folder/units" root/etc/systemd/system
+    grep -E '^(messagebus|polkitd|systemd-[a-z]*):' /etc/passwd >>root/etc/passwd
+    grep -E '^(messagebus|polkitd|systemd-[a-z]*):' /etc/group >>root/etc/group
+    : >root/etc/machine-id
+    # What would change the host, or has nothing to do.
+    for name in systemd-journald-audit.socket systemd-binfmt.service systemd-modules-load.service \
+        systemd-random-seed.service systemd-sysctl.service systemd-sysusers.service; do
+        ln -s /dev/null "root/etc/systemd/system/$name"
+    done
+}
 mkdir -p root/opt/busybox root/mnt
 for name in $(root/usr/bin/busybox --list); do ln -s /usr/bin/busybox "root/opt/busybox/$name"; done
 for name in $LACKS; do rm -f "root/usr/bin/$name" "root/usr/sbin/$name" "root/bin/$name"; done

@@ -58,7 +58,7 @@ fn libraries(tools: &Path) -> Vec<PathBuf> {
 }
 
 /// Debian keeps them by architecture: `/usr/lib/x86_64-linux-gnu`.
-fn libraries_of(lib: &Path) -> Vec<PathBuf> {
+pub(crate) fn libraries_of(lib: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(lib).into_iter().flatten().flatten();
     let folders = entries.map(|entry| entry.path());
     folders.filter(|path| path.to_string_lossy().ends_with("-linux-gnu")).collect()

@@ -15,17 +15,17 @@ pub(super) fn with_mark(entry: &str) -> io::Result<Vec<Process>> {
     each(|place| has(place, entry))
 }
 
-/// Those that see the same numbers of processes as `first` does, but for sshd's own and those whose
-/// environment holds exactly `without`; a zombie is none.
-pub(crate) fn in_namespace_of(first: u32, without: &str) -> io::Result<Vec<Process>> {
+/// Those that see the same numbers of processes as `first` does, but for those with one of these names
+/// and those whose environment holds exactly `entry`; a zombie is none.
+pub(crate) fn in_namespace_of(first: u32, names: &[&str], entry: &str) -> io::Result<Vec<Process>> {
     let namespace = |place: &Path| fs::read_link(place.join("ns/pid"));
     let own = namespace(Path::new(&format!("/proc/{first}")))?;
     each(|place| {
         let status = fs::read_to_string(place.join("status")).unwrap_or_default();
-        let is_sshd = status.starts_with("Name:\tsshd");
-        let lives = !status.is_empty() && !status.contains("\nState:\tZ");
+        let name = status.lines().next().and_then(|line| line.strip_prefix("Name:\t"));
+        let lives = name.is_some() && !status.contains("\nState:\tZ");
         let is_there = namespace(place).is_ok_and(|namespace| namespace == own);
-        is_there && lives && !is_sshd && !has(place, without)
+        is_there && lives && name.is_none_or(|name| !names.contains(&name)) && !has(place, entry)
     })
 }
 

@@ -4,8 +4,9 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::process::Stdio;
 
-use super::super::{HomeDisk, LoginShell, MachineOptions, MachineUser};
+use super::super::{FirstProcess, HomeDisk, LoginShell, Machine, MachineOptions, MachineUser};
 use super::Client;
+use crate::until;
 
 fn with_shell(shell: LoginShell) -> MachineOptions {
     MachineOptions { shell, ..MachineOptions::default() }
@@ -191,4 +192,38 @@ fn connections_before_their_login_are_limited() {
         (0..3).map(|_| TcpStream::connect(("127.0.0.1", client.machine.port())).unwrap()).collect();
     let greeted: Vec<bool> = all.iter_mut().map(greets).collect();
     assert_eq!(greeted, [true, true, false]);
+}
+
+#[tokio::test]
+async fn logind_ends_what_a_session_leaves_unless_it_has_a_scope_of_a_user_who_lingers() {
+    if !Machine::may_have_systemd() {
+        return;
+    }
+    let systemd = MachineOptions { first: FirstProcess::Systemd, ..MachineOptions::default() };
+    let Some(client) = Client::of(&systemd) else { return };
+    let session = client.run("sed -n 's/^0:://p' /proc/self/cgroup");
+    assert!(session.starts_with("/user.slice/user-"), "{session}");
+    let command = "setsid sleep 1000 </dev/null >/dev/null 2>&1 &
+        systemd-run --user --scope --quiet env sleep 2000 </dev/null >/dev/null 2>&1 &
+        exec sleep 3000";
+    for lingers in [false, true] {
+        if lingers {
+            let (_, err, code) = client.run_as(MachineUser::Root, "loginctl enable-linger dep");
+            assert_eq!(code, Some(0), "{err}");
+        }
+        let mut held = client.hold(MachineUser::Plain, command);
+        client.until_lives("sleep 1000").await;
+        client.until_lives("sleep 2000").await;
+        held.kill().unwrap();
+        held.wait().unwrap();
+        let left: &[&str] = if lingers { &["sleep 2000"] } else { &[] };
+        until("what has no scope of its own is gone", async || {
+            let commands = client.commands();
+            if commands == left { Ok(()) } else { Err(commands) }
+        })
+        .await;
+    }
+    client.machine.reboot().unwrap();
+    // The manager of the user who lingers comes back, with nothing to do.
+    until("nothing lives", async || client.commands().is_empty()).await;
 }
