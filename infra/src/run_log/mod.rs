@@ -3,12 +3,15 @@
 mod chunk;
 mod days;
 mod error;
+mod escape_sequences;
 mod forms;
 mod lines;
+mod machine;
 mod mask;
 mod read;
 mod rows;
 mod seal;
+mod shared_masks;
 #[cfg(test)]
 mod tests;
 mod wake;
@@ -21,6 +24,7 @@ use crate::clock::Clock;
 use crate::keyring::Sealer;
 use crate::postgres::Pool;
 use chunk::Kept;
+use shared_masks::SharedMasks;
 use wake::Wakes;
 
 pub use chunk::{LogKey, LogLine};
@@ -42,6 +46,7 @@ struct Inner {
     content_days: u32,
     clock: Clock,
     wakes: Arc<Wakes>,
+    masks: SharedMasks,
     /// Days since the year 1 up to which there are tables.
     made_until: AtomicI32,
 }
@@ -66,8 +71,15 @@ impl RunLogs {
     /// `pool` leads to the log's database. A day's chunks are deleted `content_days` after it, when
     /// the keyring erases their key.
     pub fn new(pool: Pool, sealer: Sealer, content_days: u32, clock: Clock) -> Self {
-        let (wakes, made_until) = (Arc::default(), AtomicI32::new(0));
-        Self(Arc::new(Inner { pool, sealer, content_days, clock, wakes, made_until }))
+        Self(Arc::new(Inner {
+            pool,
+            sealer,
+            content_days,
+            clock,
+            wakes: Arc::default(),
+            masks: SharedMasks::default(),
+            made_until: AtomicI32::new(0),
+        }))
     }
 
     /// Where the log ends. Claim the task under a greater fence first, so that no earlier node writes

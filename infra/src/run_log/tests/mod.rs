@@ -1,8 +1,11 @@
 mod bytes;
+mod encoders;
+mod escape_sequences;
 mod keeping;
 mod lines;
 mod mask;
 mod resuming;
+mod shared_masks;
 mod writing;
 
 use domain::{RunId, ServerId, WorkspaceId};

@@ -36,7 +36,7 @@ use crate::operations::request_run::{
 const TIMEOUT_SECONDS: i64 = 3600;
 
 const UNMASKED: Unfit =
-    ("/secrets", "they have more than 32 KiB together, or one of them cannot be masked");
+    ("/secrets", "they have more than 32 KiB together, or they cannot be masked");
 const UNUSABLE: Unfit =
     ("/server_ids", "one is unknown, there twice or not ready; or a deployment has several");
 
@@ -110,7 +110,7 @@ fn secrets(value: &Value) -> Result<RunEnvironment, String> {
     let variables = variables.ok_or("this must be an object whose values are strings")?;
     let environment = RunEnvironment::new(variables).map_err(|error| error.to_string())?;
     let values: Vec<&str> = environment.expose().values().map(String::as_str).collect();
-    Masks::new(&values).map_err(|error| error.to_string())?;
+    Masks::check(&values).map_err(|error| error.to_string())?;
     Ok(environment)
 }
 
