@@ -118,6 +118,13 @@ impl Channel {
         }));
     }
 
+    /// Queues more for a standard input that stays open, unless what came before is still queued.
+    pub(super) fn say(&mut self, stdin: &[u8]) {
+        if self.feed.is_none() {
+            self.feed(stdin, false);
+        }
+    }
+
     /// The next event; `None` when the output has ended or the connection was lost
     /// ([`Self::has_ended`] distinguishes them). The standard input is written meanwhile. Nothing is
     /// lost when the future is dropped.
@@ -154,6 +161,22 @@ impl Channel {
     /// Tells the server to stop sending, and waits up to 5 seconds for that to be sent.
     pub async fn close(mut self) {
         self.closed = matches!(timeout(CLOSE_WITHIN, self.outlet.close()).await, Ok(Ok(())));
+    }
+
+    /// Ends the standard input, and reads on until the server has closed the channel. After 5 seconds
+    /// it is closed from this side.
+    pub(super) async fn end(mut self) {
+        let (before, outlet) = (self.feed.take(), Arc::clone(&self.outlet));
+        self.feed = Some(Box::pin(async move {
+            if let Some(before) = before {
+                before.await?;
+            }
+            outlet.eof().await
+        }));
+        let read_on = async { while self.next().await.is_some() {} };
+        if timeout(CLOSE_WITHIN, read_on).await.is_err() {
+            self.close().await;
+        }
     }
 }
 

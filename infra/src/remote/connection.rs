@@ -138,7 +138,14 @@ impl Connection {
     }
 
     async fn start(&self, command: &str) -> Result<Channel, RemoteError> {
-        let opened = self.handle.channel_open_session().await.map_err(|error| {
+        let mut opened = self.handle.channel_open_session().await;
+        if matches!(opened, Err(Error::ChannelOpenFailure(_))) {
+            // A server frees the place of a closed channel after it has read what came with the
+            // close. An answer shows that it has.
+            self.handle.send_ping().await.map_err(|_| LOST)?;
+            opened = self.handle.channel_open_session().await;
+        }
+        let opened = opened.map_err(|error| {
             let refused = matches!(error, Error::ChannelOpenFailure(_));
             if refused { RemoteError::Refused(ConnectFailure::Command) } else { LOST }
         });

@@ -4,20 +4,26 @@
 
 mod answer;
 mod await_end;
+mod chunk;
 mod follow;
 mod id;
 mod launch;
+mod rest;
 mod script;
 #[cfg(test)]
 pub(super) mod tests;
+mod watch;
 
 use std::time::Duration;
 
 pub use answer::{End, Ending, Killed, Started, TaskError, TaskState, Unsupported};
 pub use await_end::wait;
-pub use follow::{Chunk, Output, Tail, tail};
+pub use chunk::{Chunk, Output};
+pub use follow::{Tail, tail};
 pub use id::TaskId;
 pub use launch::{Launch, LaunchError};
+pub use rest::{Rest, rest};
+pub use watch::{Watch, Watched, watch};
 
 use super::{Connection, Limits};
 use script::Script;

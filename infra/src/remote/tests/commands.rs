@@ -44,6 +44,17 @@ async fn fifty_commands_run_one_after_another() {
 }
 
 #[tokio::test]
+async fn fifty_commands_run_one_after_another_where_one_is_allowed_at_a_time() {
+    let harness = SshHarness::of(Identity::generate().unwrap(), "MaxSessions 1".to_owned());
+    let connection = harness.connect().await;
+    for number in 0..50 {
+        let done = run(&connection, &format!("exit {number}")).await;
+        assert_eq!(done.exit, Some(number));
+    }
+    assert!(connection.is_live());
+}
+
+#[tokio::test]
 async fn many_commands_run_side_by_side() {
     let harness = SshHarness::new();
     let connection = harness.connect().await;

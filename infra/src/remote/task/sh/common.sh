@@ -1,33 +1,33 @@
-mask=$(umask)
+lethe_mask=$(umask)
 umask 077
-place=$HOME/.lethe/runs/$task
+lethe_place=$HOME/.lethe/runs/$lethe_task
 
 # Writes an answer on its own line, also if the login has printed something before.
-say() {
+lethe_say() {
     echo
     echo "lethe: $*"
 }
 
 # The state, group, session and start of process $1.
-look() {
-    { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
-    set -- ${line##*) }
-    state=$1 group=$3 session=$4 start=${20}
+lethe_look() {
+    { read -r lethe_line <"/proc/$1/stat"; } 2>/dev/null || return 1
+    set -- ${lethe_line##*) }
+    lethe_state=$1 lethe_group=$3 lethe_session=$4 lethe_tick=${20}
 }
 
 # Whether process $1 still is the one that began at tick $2, and lives.
-lives() {
-    look "$1" && [ "$start" = "$2" ] && [ "$state" != Z ] && [ "$state" != X ]
+lethe_lives() {
+    lethe_look "$1" && [ "$lethe_tick" = "$2" ] && [ "$lethe_state" != Z ] && [ "$lethe_state" != X ]
 }
 
 # Reads the processes that the keeper and the command have recorded, if that was since the last boot.
-read_processes() {
-    keeper= keeper_start= leader= leader_start=
-    read -r keeper keeper_start boot_then <"$place/started" || return 1
-    read -r boot </proc/sys/kernel/random/boot_id
-    [ "$boot_then" = "$boot" ] || { keeper=; return 1; }
-    { read -r leader leader_start <"$place/group"; } 2>/dev/null
+lethe_read_processes() {
+    lethe_keeper= lethe_keeper_tick= lethe_leader= lethe_leader_tick=
+    read -r lethe_keeper lethe_keeper_tick lethe_boot_then <"$lethe_place/started" || return 1
+    read -r lethe_boot </proc/sys/kernel/random/boot_id
+    [ "$lethe_boot_then" = "$lethe_boot" ] || { lethe_keeper=; return 1; }
+    { read -r lethe_leader lethe_leader_tick <"$lethe_place/group"; } 2>/dev/null
     return 0
 }
 
-nap() { sleep 0.1 2>/dev/null || sleep 1; }
+lethe_nap() { sleep 0.1 2>/dev/null || sleep 1; }

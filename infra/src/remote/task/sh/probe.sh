@@ -1,20 +1,20 @@
-if [ ! -e "$place/started" ]; then
-    say missing
+if [ ! -e "$lethe_place/started" ]; then
+    lethe_say missing
     exit
 fi
-if read_processes; then
-    lives "$keeper" "$keeper_start" || lives "${leader:-none}" "$leader_start"
-    alive=$?
-    gone=vanished
+if lethe_read_processes; then
+    lethe_lives "$lethe_keeper" "$lethe_keeper_tick" || lethe_lives "${lethe_leader:-none}" "$lethe_leader_tick"
+    lethe_alive=$?
+    lethe_gone=vanished
 else
-    alive=1 gone=rebooted
+    lethe_alive=1 lethe_gone=rebooted
 fi
 # Looked for last: it may end at any time.
-if [ -s "$place/exit" ]; then
-    read -r line <"$place/exit"
-    say "$line"
-elif [ "$alive" = 0 ]; then
-    say running
+if [ -s "$lethe_place/exit" ]; then
+    read -r lethe_line <"$lethe_place/exit"
+    lethe_say "$lethe_line"
+elif [ "$lethe_alive" = 0 ]; then
+    lethe_say running
 else
-    say "$gone"
+    lethe_say "$lethe_gone"
 fi

@@ -6,4 +6,5 @@ mod kills;
 mod outputs;
 mod shells;
 mod starts;
+mod watches;
 mod words;

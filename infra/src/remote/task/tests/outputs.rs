@@ -6,11 +6,11 @@ use super::harness::*;
 use crate::ids::Ids;
 
 /// Writes `n` bytes of a known text to both outputs.
-fn chatty(n: usize) -> String {
+pub(super) fn chatty(n: usize) -> String {
     format!("seq 1 2000000 | head -c {n}; seq 2000000 -1 1 | head -c {n} >&2")
 }
 
-fn expected(n: usize) -> [Vec<u8>; 2] {
+pub(super) fn expected(n: usize) -> [Vec<u8>; 2] {
     let text = |command: &str| {
         std::process::Command::new("sh").args(["-c", command]).output().unwrap().stdout
     };

@@ -1,0 +1,65 @@
+//! The state of a command on a server.
+
+use super::{Answer, TaskError, failed};
+
+/// The state of a command on a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskState {
+    /// Never started here, or removed.
+    Missing,
+    /// It was started and has not ended.
+    Running,
+    /// It has ended, and its end was recorded on the server.
+    Ended(End),
+    /// It does not run any more, and its end was not recorded.
+    Vanished {
+        /// The server has been restarted since.
+        rebooted: bool,
+    },
+}
+
+/// How a command ended, and how many bytes it had written by then. Processes that it left running
+/// may write more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Of the command's first process.
+    pub ending: Ending,
+    /// Of standard output.
+    pub out_bytes: u64,
+    /// Of standard error.
+    pub err_bytes: u64,
+}
+
+/// How the command's first process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The exit code; 0 is success.
+    Exited(u8),
+    /// The number of the signal. It is distinguished from an exit code above 128 where `setsid` is
+    /// util-linux's; elsewhere INT and PIPE, with bash as `sh` also TERM, are `Exited(128 + n)`.
+    Signalled(u8),
+}
+
+impl Answer {
+    pub fn state(&self) -> Result<TaskState, TaskError> {
+        match self.fields().as_slice() {
+            ["missing"] => Ok(TaskState::Missing),
+            ["running"] => Ok(TaskState::Running),
+            ["vanished"] => Ok(TaskState::Vanished { rebooted: false }),
+            ["rebooted"] => Ok(TaskState::Vanished { rebooted: true }),
+            [how, code, out, err] => end(how, code, out, err).map(TaskState::Ended),
+            other => Err(failed(other)),
+        }
+    }
+}
+
+fn end(how: &str, code: &str, out: &str, err: &str) -> Result<End, TaskError> {
+    let code = code.parse().map_err(|_| TaskError::Answer)?;
+    let ending = match how {
+        "exited" => Ending::Exited(code),
+        "signalled" if code > 0 => Ending::Signalled(code),
+        _ => return Err(TaskError::Answer),
+    };
+    let bytes = |text: &str| text.parse().map_err(|_| TaskError::Answer);
+    Ok(End { ending, out_bytes: bytes(out)?, err_bytes: bytes(err)? })
+}
