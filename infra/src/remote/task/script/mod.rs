@@ -1,6 +1,6 @@
 //! The scripts: a server gets a short command, which reads the script from standard input.
 
-mod bury;
+mod forbid;
 mod kill;
 mod probe;
 mod remove;

@@ -5,6 +5,7 @@ pub(in crate::remote) mod harness;
 mod keeps;
 mod kills;
 mod outputs;
+mod scans;
 mod shells;
 mod starts;
 mod watches;

@@ -11,7 +11,7 @@ proptest! {
         for out in [out, words.into_bytes()] {
             if let Ok(answer) = Answer::of(&out) {
                 let _ = (answer.started(), answer.state(), answer.killed(), answer.removed());
-                let _ = answer.buried();
+                let _ = answer.forbidden();
             }
         }
     }
@@ -34,7 +34,7 @@ fn an_end_is_taken_strictly() {
     let end = ended(Ending::Exited(3), 10, 0);
     assert_eq!(state("lethe: exited 3 10 0\n"), Ok(TaskState::Ended(end)));
     assert_eq!(state("lethe: exited 3 10 0 10 0 -\n"), Ok(TaskState::Ended(end)));
-    let cut = End { stopped: Some(Cause::Timeout), written: [20, 1], ..end };
+    let cut = End { stopped: Some(StopCause::Timeout), written: [20, 1], ..end };
     assert_eq!(state("lethe: exited 3 10 0 20 1 timeout\n"), Ok(TaskState::Ended(cut)));
     assert_eq!(state("motd\nlethe: running\n"), Ok(TaskState::Running));
     let refused = [
@@ -58,6 +58,39 @@ fn an_end_is_taken_strictly() {
     for line in refused {
         assert_eq!(state(line), Err(TaskError::Answer), "{line:?}");
     }
+}
+
+#[test]
+fn what_a_kill_left_is_taken_strictly() {
+    let killed = |line: &str| Answer::of(format!("lethe: {line}\n").as_bytes())?.killed();
+    let done = killed("killed forced unit:app@1.service").unwrap();
+    assert!(done.forced && done.proven && done.left.why.is_none());
+    assert_eq!(done.left.names, ["unit:app@1.service"]);
+    let left = killed("left denied 2 gently process:12:sleep container:0a1b").unwrap();
+    assert!(!left.forced && !left.proven);
+    assert_eq!((left.left.why, left.left.processes), (Some(Unproven::Denied), 2));
+    assert_eq!(left.left.names, ["process:12:sleep", "container:0a1b"]);
+    assert_eq!(left.if_proven(), Err(TaskError::NotProven));
+    let refused = [
+        "killed",
+        "killed softly",
+        "killed gently sleep",
+        "killed gently unit:",
+        "killed gently unit:a/b",
+        "left",
+        "left denied",
+        "left denied 2",
+        "left denied two gently",
+        "left denied -1 gently",
+        "left unknown 2 gently",
+        "left denied 2 gently process:12:sleep;",
+        "alive",
+    ];
+    for line in refused {
+        assert_eq!(killed(line), Err(TaskError::Answer), "{line:?}");
+    }
+    let many = format!("killed gently{}", " unit:a".repeat(33));
+    assert_eq!(killed(&many), Err(TaskError::Answer));
 }
 
 #[test]
