@@ -33,6 +33,8 @@ pub struct Launch<'a> {
     pub command: &'a str,
     /// Added to the environment of the login: names and values. A value may hold any byte but NUL.
     pub environment: &'a [(String, Zeroizing<String>)],
+    /// After so many seconds the server itself ends it, also while nobody is connected.
+    pub timeout_seconds: u32,
 }
 
 /// Why a command is not sent to a server. Its text is never repeated.

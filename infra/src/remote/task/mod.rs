@@ -13,7 +13,7 @@ pub(super) mod tests;
 
 use std::time::Duration;
 
-pub use answer::{End, Ending, Killed, Started, TaskError, TaskState, Unsupported};
+pub use answer::{Buried, Cause, End, Ending, Killed, Started, TaskError, TaskState, Unsupported};
 pub use await_end::wait;
 pub use follow::{Chunk, Output, Tail, tail};
 pub use id::TaskId;
@@ -29,7 +29,7 @@ const START_WITHIN: Duration = Duration::from_mins(1);
 /// The time that a kill may take beyond its grace.
 const KILL_WITHIN: Duration = Duration::from_secs(40);
 
-/// Starts the command, unless it was started before. Of any number of requests, also at the same
+/// Starts the command, unless it was started, buried or removed before. Of any number of requests, also at the same
 /// time and from several nodes, exactly one gets `Launched`. After a lost connection, call it again.
 ///
 /// # Errors
@@ -62,8 +62,17 @@ pub async fn kill(
     ask(connection, &script, KILL_WITHIN.saturating_add(grace)).await?.killed()
 }
 
-/// Removes the files that the server keeps of a command that does not run any more. After that the
-/// server would start the same task again.
+/// Makes sure that the server does not start the command any more, also not when a request that was
+/// sent before comes late.
+///
+/// # Errors
+/// `Unsupported`: the server cannot note it.
+pub async fn bury(connection: &Connection, task: &TaskId) -> Result<Buried, TaskError> {
+    ask(connection, &Script::bury(task), ANSWER_WITHIN).await?.buried()
+}
+
+/// Removes what the server keeps of a command that does not run any more, but for a note by which it
+/// never starts the same task again.
 ///
 /// # Errors
 /// `Running`: it has not ended.

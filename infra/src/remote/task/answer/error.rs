@@ -10,13 +10,17 @@ pub enum Unsupported {
     #[error("the server has no /proc, by which Lethe recognises a process: mount it")]
     Proc,
     #[error(
-        "the server has no setsid, with which Lethe detaches a command: install util-linux or busybox"
+        "the server has no setsid, tee or wc, with which Lethe detaches a command and keeps its output: install util-linux and coreutils, or busybox"
     )]
     Setsid,
     #[error(
         "the server cannot write to the folder .lethe in the user's home: check permissions and disk space"
     )]
     Folder,
+    #[error(
+        "the login shell of the user does not run the commands of a file: give the user another shell"
+    )]
+    Shell,
 }
 
 /// Why a request about a command failed.

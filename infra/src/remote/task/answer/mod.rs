@@ -1,15 +1,17 @@
 //! Parses the answers of the scripts on a server, strictly.
 
+mod buried;
 mod error;
 mod killed;
 mod removed;
 mod started;
 mod state;
 
+pub use buried::Buried;
 pub use error::{TaskError, Unsupported};
 pub use killed::Killed;
 pub use started::Started;
-pub use state::{End, Ending, TaskState};
+pub use state::{Cause, End, Ending, TaskState};
 
 /// The prefix of the scripts' answers; a login may print other lines before.
 const PREFIX: &str = "lethe: ";
@@ -39,6 +41,7 @@ fn failed(words: &[&str]) -> TaskError {
         ["unable", "proc"] => Unsupported::Proc.into(),
         ["unable", "setsid"] => Unsupported::Setsid.into(),
         ["unable", "folder"] => Unsupported::Folder.into(),
+        ["unable", "shell"] => Unsupported::Shell.into(),
         _ => TaskError::Answer,
     }
 }

@@ -5,7 +5,7 @@ use super::{Answer, TaskError, failed};
 /// The state of a command on a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskState {
-    /// Never started here, or removed.
+    /// Never started here, or removed, or buried.
     Missing,
     /// It was started and has not ended.
     Running,
@@ -18,16 +18,31 @@ pub enum TaskState {
     },
 }
 
-/// How a command ended, and how many bytes it had written by then. Processes that it left running
-/// may write more.
+/// How a command ended, and how many bytes its outputs had by then. Processes that it left running may
+/// write more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
     /// Of the command's first process.
     pub ending: Ending,
-    /// Of standard output.
+    /// The length of the file of standard output.
     pub out_bytes: u64,
-    /// Of standard error.
+    /// The length of the file of standard error.
     pub err_bytes: u64,
+    /// Why Lethe or the server ended it, if that was before it ended by itself. Unknown, so `None`,
+    /// of commands that a former version started.
+    pub stopped: Option<Cause>,
+    /// The bytes that have passed the pipes of standard output and standard error. Where a file has
+    /// another length, it was cut or written by somebody else.
+    pub written: [u64; 2],
+}
+
+/// Why a command is ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody wants it so.
+    Cancel,
+    /// Its time is over.
+    Timeout,
 }
 
 /// How the command's first process ended.
@@ -47,13 +62,28 @@ impl Answer {
             ["running"] => Ok(TaskState::Running),
             ["vanished"] => Ok(TaskState::Vanished { rebooted: false }),
             ["rebooted"] => Ok(TaskState::Vanished { rebooted: true }),
-            [how, code, out, err] => end(how, code, out, err).map(TaskState::Ended),
+            [how, code, out, err] => end(how, code, [out, err], [out, err], None),
+            [how, code, out, err, written_out, written_err, stopped] => {
+                let stopped = match *stopped {
+                    "-" => None,
+                    "cancel" => Some(Cause::Cancel),
+                    "timeout" => Some(Cause::Timeout),
+                    _ => return Err(TaskError::Answer),
+                };
+                end(how, code, [out, err], [written_out, written_err], stopped)
+            }
             other => Err(failed(other)),
         }
     }
 }
 
-fn end(how: &str, code: &str, out: &str, err: &str) -> Result<End, TaskError> {
+fn end(
+    how: &str,
+    code: &str,
+    [out, err]: [&str; 2],
+    [written_out, written_err]: [&str; 2],
+    stopped: Option<Cause>,
+) -> Result<TaskState, TaskError> {
     let code = code.parse().map_err(|_| TaskError::Answer)?;
     let ending = match how {
         "exited" => Ending::Exited(code),
@@ -61,5 +91,11 @@ fn end(how: &str, code: &str, out: &str, err: &str) -> Result<End, TaskError> {
         _ => return Err(TaskError::Answer),
     };
     let bytes = |text: &str| text.parse().map_err(|_| TaskError::Answer);
-    Ok(End { ending, out_bytes: bytes(out)?, err_bytes: bytes(err)? })
+    Ok(TaskState::Ended(End {
+        ending,
+        out_bytes: bytes(out)?,
+        err_bytes: bytes(err)?,
+        stopped,
+        written: [bytes(written_out)?, bytes(written_err)?],
+    }))
 }

@@ -1,5 +1,6 @@
 //! The scripts: a server gets a short command, which reads the script from standard input.
 
+mod bury;
 mod kill;
 mod probe;
 mod remove;
@@ -14,6 +15,12 @@ pub(super) use start::quote;
 
 /// What every script begins with.
 const COMMON: &str = include_str!("../sh/common.sh");
+/// Finds the processes of a run.
+const SCAN: &str = include_str!("../sh/scan.sh");
+/// Ends what the scan finds.
+const END: &str = include_str!("../sh/end.sh");
+/// Puts a note in the place of a keeper's.
+const TOMBSTONE: &str = include_str!("../sh/tombstone.sh");
 
 pub(super) struct Script {
     pub command: String,

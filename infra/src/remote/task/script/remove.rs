@@ -1,12 +1,12 @@
 //! Removes what a server keeps of a command.
 
 use super::super::TaskId;
-use super::Script;
+use super::{Script, TOMBSTONE};
 
 const REMOVE: &str = include_str!("../sh/remove.sh");
 
 impl Script {
     pub fn remove(task: &TaskId) -> Self {
-        Self::about(task, "", REMOVE)
+        Self::about(task, "", &format!("{TOMBSTONE}{REMOVE}"))
     }
 }

@@ -3,24 +3,33 @@
 use zeroize::Zeroizing;
 
 use super::super::{Launch, LaunchError};
-use super::{Script, load, with_common};
+use super::{END, SCAN, Script, load, with_common};
 
 const START: &str = include_str!("../sh/start.sh");
 const KEEP: &str = include_str!("../sh/keep.sh");
 const BEFORE: &str = include_str!("../sh/before.sh");
 const AFTER: &str = include_str!("../sh/after.sh");
+/// The time between TERM and KILL where the server itself ends a command.
+const GRACE_SECONDS: u32 = 10;
 
 impl Script {
     pub fn start(launch: &Launch<'_>) -> Result<Self, LaunchError> {
         launch.check()?;
         let inner = inner(launch);
-        let (inner_bytes, command_bytes) = (inner.len(), launch.command.len());
-        let lengths =
-            format!("lethe_inner_bytes={inner_bytes}\nlethe_command_bytes={command_bytes}\n");
-        let keeper = with_common(&launch.task, &lengths, KEEP);
+        // Some shells drop a last line without an end.
+        let line_end = if launch.command.ends_with('\n') { "" } else { "\n" };
+        let (inner_bytes, command_bytes) = (inner.len(), launch.command.len() + line_end.len());
+        let timeout = launch.timeout_seconds;
+        let variables = format!(
+            "lethe_inner_bytes={inner_bytes}\nlethe_command_bytes={command_bytes}\n\
+             lethe_timeout={timeout}\nlethe_grace={GRACE_SECONDS}\n"
+        );
+        let keeper = with_common(&launch.task, &variables, &format!("{SCAN}{END}{KEEP}"));
         let load_keeper = format!("lethe_load_keeper='{}'\n", load(keeper.len()));
         let starter = with_common(&launch.task, &load_keeper, START);
-        Ok(Self::of(&starter, &[keeper.as_bytes(), inner.as_bytes(), launch.command.as_bytes()]))
+        let command = launch.command.as_bytes();
+        let rest = [keeper.as_bytes(), inner.as_bytes(), command, line_end.as_bytes()];
+        Ok(Self::of(&starter, &rest))
     }
 }
 

@@ -1,2 +1,2 @@
-[ -n "$2" ] || exec "$1/command"
-exec "$2" "$1/command"
+[ -n "$4" ] || exec "$2" "$1/command"
+exec "$2" "$4" "$1/command"

@@ -8,24 +8,34 @@ lethe_say() {
     echo "lethe: $*"
 }
 
-# The state, group, session and start of process $1.
+# The state, parent, group, session, number of threads and start of process $1.
 lethe_look() {
     { read -r lethe_line <"/proc/$1/stat"; } 2>/dev/null || return 1
     set -- ${lethe_line##*) }
-    lethe_state=$1 lethe_group=$3 lethe_session=$4 lethe_tick=${20}
+    lethe_state=$1 lethe_parent=$2 lethe_group=$3 lethe_session=$4
+    lethe_threads=${18} lethe_tick=${20}
+}
+
+# Whether the process of the last look lives. One whose first thread has ended shows as a zombie.
+lethe_is_alive() {
+    case $lethe_state in Z | X) [ "$lethe_threads" -gt 1 ] ;; esac
 }
 
 # Whether process $1 still is the one that began at tick $2, and lives.
 lethe_lives() {
-    lethe_look "$1" && [ "$lethe_tick" = "$2" ] && [ "$lethe_state" != Z ] && [ "$lethe_state" != X ]
+    lethe_look "$1" && [ "$lethe_tick" = "$2" ] && lethe_is_alive
 }
 
 # Reads the processes that the keeper and the command have recorded, if that was since the last boot.
+# The second line is of the scan; a former version has not written it.
 lethe_read_processes() {
     lethe_keeper= lethe_keeper_tick= lethe_leader= lethe_leader_tick=
-    read -r lethe_keeper lethe_keeper_tick lethe_boot_then <"$lethe_place/started" || return 1
+    lethe_audit=- lethe_reaper=- lethe_limit=- lethe_cgroup=-
+    { read -r lethe_keeper lethe_keeper_tick lethe_boot_then &&
+        read -r lethe_audit lethe_reaper lethe_limit lethe_cgroup; } 2>/dev/null <"$lethe_place/started"
+    [ -n "$lethe_keeper" ] || return 1
     read -r lethe_boot </proc/sys/kernel/random/boot_id
-    [ "$lethe_boot_then" = "$lethe_boot" ] || { lethe_keeper=; return 1; }
+    [ "$lethe_boot_then" = "$lethe_boot" ] || { lethe_keeper= lethe_keeper_tick=; return 1; }
     { read -r lethe_leader lethe_leader_tick <"$lethe_place/group"; } 2>/dev/null
     return 0
 }

@@ -1,4 +1,4 @@
-cd "$lethe_place" 2>/dev/null && [ -e started ] || exit 3
+cd "$lethe_place" 2>/dev/null && [ -e started ] && [ ! -e gone ] || exit 3
 # Before it, a login may have said anything.
 echo "$lethe_mark"
 echo "$lethe_mark" >&2

@@ -1,18 +1,21 @@
-if [ ! -e "$lethe_place/started" ]; then
+if [ ! -e "$lethe_place/started" ] || [ -e "$lethe_place/gone" ]; then
     lethe_say missing
     exit
 fi
 if lethe_read_processes; then
-    lethe_lives "$lethe_keeper" "$lethe_keeper_tick" || lethe_lives "${lethe_leader:-none}" "$lethe_leader_tick"
+    lethe_lives "$lethe_keeper" "$lethe_keeper_tick" ||
+        lethe_lives "${lethe_leader:-none}" "$lethe_leader_tick"
     lethe_alive=$?
     lethe_gone=vanished
 else
     lethe_alive=1 lethe_gone=rebooted
 fi
-# Looked for last: it may end at any time.
+# Looked for last: it may end at any time. A former version has written one line.
 if [ -s "$lethe_place/exit" ]; then
-    read -r lethe_line <"$lethe_place/exit"
-    lethe_say "$lethe_line"
+    { read -r lethe_line; read -r lethe_more; } <"$lethe_place/exit"
+    lethe_say "$lethe_line"${lethe_more:+ $lethe_more}
+elif [ "${lethe_keeper:-}" = buried ]; then
+    lethe_say missing
 elif [ "$lethe_alive" = 0 ]; then
     lethe_say running
 else

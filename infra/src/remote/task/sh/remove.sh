@@ -15,8 +15,18 @@ for lethe_one in $(grep -lsF "LETHE_FOLLOWS=$lethe_task" /proc/[0-9]*/environ); 
     lethe_one=${lethe_one#/proc/}
     kill "${lethe_one%/*}"
 done 2>/dev/null
-if rm -rf "$lethe_place" 2>/dev/null; then
-    lethe_say removed
+lethe_bury
+# What says that it was started stays, and what a later scan goes by.
+lethe_failed=
+if cd "$lethe_place"; then
+    for lethe_one in * .[!.]*; do
+        case $lethe_one in
+            started | group | kept | gone) ;;
+            *) rm -rf "./$lethe_one" || lethe_failed=yes ;;
+        esac
+    done
+    [ -e started ] && : >>gone || lethe_failed=yes
 else
-    lethe_say unable folder
-fi
+    lethe_failed=yes
+fi 2>/dev/null
+[ -z "$lethe_failed" ] && lethe_say removed || lethe_say unable folder

@@ -15,6 +15,8 @@ use test_support::sshd::{Process, Sshd, SshdOptions, processes};
 pub(super) use test_support::until;
 
 pub(super) const LONG: Duration = Duration::from_mins(1);
+/// No test reaches it.
+pub(super) const HOUR: u32 = 3600;
 
 /// A busy machine reaches none of these.
 const PATIENT: RemoteOptions = RemoteOptions {
@@ -90,7 +92,7 @@ pub(super) async fn launch_with(
     let owned =
         |(name, value): &(&str, &str)| ((*name).to_owned(), Zeroizing::new((*value).to_owned()));
     let environment: Vec<_> = environment.iter().map(owned).collect();
-    let launch = Launch { task, command, environment: &environment };
+    let launch = Launch { task, command, environment: &environment, timeout_seconds: HOUR };
     assert_eq!(start(connection, &launch).await, Ok(Started::Launched));
     task
 }
@@ -103,6 +105,11 @@ pub(super) async fn end(connection: &Connection, task: &TaskId) -> End {
             panic!("{other:?}")
         }
     }
+}
+
+/// An end of its own, after this many bytes of output.
+pub(super) fn ended(ending: Ending, out_bytes: u64, err_bytes: u64) -> End {
+    End { ending, out_bytes, err_bytes, stopped: None, written: [out_bytes, err_bytes] }
 }
 
 /// Both outputs, up to the lengths that the end names.

@@ -154,7 +154,8 @@ async fn killed_alone(
     let mut same = *other;
     // The marks of the first and the twelfth attempt begin alike.
     same.attempt = 12;
-    let launch = Launch { task: same, command: "sleep 1000", environment: &[] };
+    let launch =
+        Launch { task: same, command: "sleep 1000", environment: &[], timeout_seconds: HOUR };
     start(connection, &launch).await.unwrap();
     until("its group", async || harness.folder(&same).join("group").exists()).await;
     kill(connection, other, LONG).await.unwrap();

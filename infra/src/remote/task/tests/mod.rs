@@ -2,6 +2,7 @@
 
 mod ends;
 pub(in crate::remote) mod harness;
+mod keeps;
 mod kills;
 mod outputs;
 mod shells;

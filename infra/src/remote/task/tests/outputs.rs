@@ -30,10 +30,7 @@ async fn outputs_of_any_size_come_whole() {
         let mut read = [Vec::new(), Vec::new()];
         read_on(&mut tail, &mut read, n as u64, n as u64).await.unwrap();
         let end = end(&connection, &task).await;
-        assert_eq!(
-            end,
-            End { ending: Ending::Exited(0), out_bytes: n as u64, err_bytes: n as u64 }
-        );
+        assert_eq!(end, super::harness::ended(Ending::Exited(0), n as u64, n as u64));
         for (read, expected) in read.iter().zip(expected(n)) {
             assert_eq!(digest(&SHA256, read).as_ref(), digest(&SHA256, &expected).as_ref());
         }
@@ -97,12 +94,12 @@ async fn a_killed_session_leaves_the_run_and_no_follower() {
     }
     let sleeps = async || marked(&task).iter().any(|process| process.command == "sleep 1000");
     until("the last of its processes", sleeps).await;
-    let running = marked(&task).len();
-    assert!(harness.sshd.processes().unwrap().len() > running);
+    let following = || test_support::sshd::processes(&format!("LETHE_FOLLOWS={task}")).unwrap();
+    assert!(!following().is_empty());
     harness.sshd.kill_sessions().unwrap();
     assert!(matches!(waiting.await, Err(TaskError::Remote(_))));
     assert!(matches!(tail.next().await, Err(TaskError::Remote(_))));
-    harness.until_only(running).await;
+    until("no follower", async || following().is_empty()).await;
     let connection = harness.connect().await;
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Running));
     assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
@@ -162,7 +159,7 @@ async fn many_at_once_are_each_told_right() {
         let mut read = [Vec::new(), Vec::new()];
         let reading = read_on(&mut tail, &mut read, n as u64, n as u64);
         let (ended, ()) = tokio::join!(end(&connection, &task), reading.map(Result::unwrap));
-        assert_eq!(ended, End { ending, out_bytes: n as u64, err_bytes: n as u64 });
+        assert_eq!(ended, super::harness::ended(ending, n as u64, n as u64));
         assert!(read == expected(n), "{number}");
         remove(&connection, &task).await.unwrap();
     };

@@ -16,7 +16,12 @@ async fn story(options: &SshdOptions, exact: bool) {
     if exact {
         assert_eq!(run(&connection, "kill -INT $$").await.0, Ending::Signalled(2));
     }
-    let launch = Launch { task: task(), command: "echo on; sleep 1000", environment: &[] };
+    let launch = Launch {
+        task: task(),
+        command: "echo on; sleep 1000",
+        environment: &[],
+        timeout_seconds: HOUR,
+    };
     assert_eq!(start(&connection, &launch).await, Ok(Started::Launched));
     assert_eq!(start(&connection, &launch).await, Ok(Started::AlreadyThere));
     let mut tail = tail(&connection, &launch.task, 0, 0).await.unwrap();
@@ -57,7 +62,7 @@ async fn busybox_alone() {
     };
     let all = [
         "sh", "setsid", "dd", "head", "tail", "cat", "wc", "ln", "mv", "rm", "mkdir", "grep",
-        "sleep", "true", "chmod", "kill", "seq", "env",
+        "sleep", "true", "chmod", "kill", "seq", "env", "tee", "id", "uname",
     ];
     let (folder, options) = instead(&all, &busybox);
     let environment = vec![("PATH".to_owned(), folder.path().display().to_string())];
@@ -97,7 +102,12 @@ async fn a_full_disk_is_never_a_success() {
     let connection = harness.connect().await;
     let task = launch(&connection, "head -c 1000000 /dev/zero; exit 0").await;
     let found = wait(&connection, &task).await;
-    let next = Launch { task: super::harness::task(), command: "true", environment: &[] };
+    let next = Launch {
+        task: super::harness::task(),
+        command: "true",
+        environment: &[],
+        timeout_seconds: HOUR,
+    };
     let refused = start(&connection, &next).await;
     drop(connection);
     harness.until_only(0).await;

@@ -12,7 +12,12 @@ async fn a_command_starts_once_although_asked_for_20_times_at_once() {
     let harness = SshHarness::start();
     let connections = join_all((0..5).map(|_| harness.connect())).await;
     let task = task();
-    let launch = Launch { task, command: "echo started >>~/starts; sleep 1000", environment: &[] };
+    let launch = Launch {
+        task,
+        command: "echo started >>~/starts; sleep 1000",
+        environment: &[],
+        timeout_seconds: HOUR,
+    };
     let asks = (0..20).map(|ask| start(&connections[ask % 5], &launch));
     let answers = join_all(asks).await;
     let launched = answers.iter().filter(|answer| **answer == Ok(Started::Launched)).count();
@@ -108,7 +113,8 @@ async fn a_launch_that_no_server_could_take_is_refused() {
     let connection = harness.connect().await;
     let refused = async |command: &str, name: &str, value: &str| {
         let environment = [(name.to_owned(), value.to_owned().into())];
-        let launch = Launch { task: task(), command, environment: &environment };
+        let launch =
+            Launch { task: task(), command, environment: &environment, timeout_seconds: HOUR };
         match start(&connection, &launch).await {
             Err(TaskError::Launch(unfit)) => unfit,
             other => panic!("{other:?}"),
@@ -130,9 +136,11 @@ async fn a_start_that_was_cut_short_starts_nothing_and_may_be_asked_again() {
     let harness = SshHarness::start();
     let connection = Arc::new(harness.connect().await);
     let task = task();
-    let launch = Launch { task, command: "echo whole >>~/starts", environment: &[] };
+    let launch =
+        Launch { task, command: "echo whole >>~/starts", environment: &[], timeout_seconds: HOUR };
     let script = script::Script::start(&launch).unwrap();
-    for cut in [5, script.stdin.len() / 3, script.stdin.len() - 1] {
+    let length = script.stdin.len();
+    for cut in (0..20).map(|part| length * part / 20).chain([5, length - 1]) {
         let limits = Limits { within: LONG, bytes_max: ANSWER_BYTES_MAX };
         let done = connection.exec(&script.command, &script.stdin[..cut], limits).await.unwrap();
         assert_ne!(done.out, b"lethe: launched\n");
@@ -150,7 +158,7 @@ async fn a_start_whose_answer_was_lost_is_asked_for_again() {
     for number in 0..20 {
         let task = task();
         let command = format!("echo {number} >>~/starts");
-        let launch = Launch { task, command: &command, environment: &[] };
+        let launch = Launch { task, command: &command, environment: &[], timeout_seconds: HOUR };
         let connection = harness.connect().await;
         let pause = drawn.uuid().as_u64_pair().0 % 20;
         let cut = async {

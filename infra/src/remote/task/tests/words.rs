@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::super::answer::Answer;
 use super::super::script::{Script, quote};
 use super::super::*;
-use super::harness::task;
+use super::harness::{HOUR, ended, task};
 
 proptest! {
     #[test]
@@ -11,6 +11,7 @@ proptest! {
         for out in [out, words.into_bytes()] {
             if let Ok(answer) = Answer::of(&out) {
                 let _ = (answer.started(), answer.state(), answer.killed(), answer.removed());
+                let _ = answer.buried();
             }
         }
     }
@@ -30,8 +31,11 @@ fn state(line: &str) -> Result<TaskState, TaskError> {
 
 #[test]
 fn an_end_is_taken_strictly() {
-    let end = End { ending: Ending::Exited(3), out_bytes: 10, err_bytes: 0 };
+    let end = ended(Ending::Exited(3), 10, 0);
     assert_eq!(state("lethe: exited 3 10 0\n"), Ok(TaskState::Ended(end)));
+    assert_eq!(state("lethe: exited 3 10 0 10 0 -\n"), Ok(TaskState::Ended(end)));
+    let cut = End { stopped: Some(Cause::Timeout), written: [20, 1], ..end };
+    assert_eq!(state("lethe: exited 3 10 0 20 1 timeout\n"), Ok(TaskState::Ended(cut)));
     assert_eq!(state("motd\nlethe: running\n"), Ok(TaskState::Running));
     let refused = [
         "",
@@ -41,6 +45,10 @@ fn an_end_is_taken_strictly() {
         "lethe: exited 0 0\n",
         "lethe: exited -1 0 0\n",
         "lethe: exited 0 0 0 0\n",
+        "lethe: exited 0 0 0 0 0\n",
+        "lethe: exited 0 0 0 0 0 no\n",
+        "lethe: exited 0 0 0 0 -1 -\n",
+        "lethe: exited 0 0 0 0 0 - -\n",
         "lethe: signalled 0 0 0\n",
         "lethe: ended 0 0 0\n",
         "exited 0 0 0\n",
@@ -63,7 +71,12 @@ fn no_shell_reads_our_command_in_another_way() {
 #[test]
 fn nothing_of_a_launch_shows() {
     let environment = [("TOKEN".to_owned(), "hidden".to_owned().into())];
-    let launch = Launch { task: task(), command: "hidden too", environment: &environment };
+    let launch = Launch {
+        task: task(),
+        command: "hidden too",
+        environment: &environment,
+        timeout_seconds: HOUR,
+    };
     assert!(!format!("{launch:?}").contains("hidden"));
     assert!(!Script::start(&launch).unwrap().command.contains("hidden"));
 }

@@ -56,7 +56,7 @@ impl Attempt {
                 return self.cancelled_before_it_began().await;
             }
             TaskState::Missing => {
-                if !self.launch(&connection, &inputs).await? {
+                if !self.launch(&connection, &inputs, run.timeout_seconds).await? {
                     return self.fail(StartFailure::Connect(ConnectFailure::Command)).await;
                 }
                 failpoint!(RunLaunched);
@@ -82,6 +82,7 @@ impl Attempt {
         &mut self,
         connection: &Connection,
         inputs: &RunInputs,
+        timeout_seconds: u32,
     ) -> Result<bool, AttemptError> {
         events::may_begin(&self.app, &self.task).await?;
         // A restore to a time before the request is noticed, and does not start the command again.
@@ -95,7 +96,7 @@ impl Attempt {
         failpoint!(RunLaunching);
         self.launched = true;
         let RunInputs { command, environment, .. } = inputs;
-        let launch = Launch { task: self.id, command, environment };
+        let launch = Launch { task: self.id, command, environment, timeout_seconds };
         match task::start(connection, &launch).await {
             Ok(_) => Ok(true),
             Err(TaskError::Launch(_) | TaskError::Unsupported(_)) => Ok(false),

@@ -8,7 +8,9 @@ use domain::run::{Ending, Failure, LogSeal, StartFailure};
 use domain::server::ConnectFailure;
 use infra::failpoint;
 use infra::remote::Connection;
-use infra::remote::task::{self, End, Ending as Ended, Killed, TaskError, TaskId, TaskState};
+use infra::remote::task::{
+    self, Cause, End, Ending as Ended, Killed, TaskError, TaskId, TaskState,
+};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -55,11 +57,12 @@ impl Attempt {
         let mut reader = OutputReader::begin(self, &connection, inputs).await?;
         let end = match state {
             TaskState::Ended(end)
-                if !was_ended_by_lethe(
-                    end.ending,
-                    self.is_cancelled(),
-                    Instant::now() >= deadline,
-                ) =>
+                if end.stopped.is_none()
+                    && !was_ended_by_lethe(
+                        end.ending,
+                        self.is_cancelled(),
+                        Instant::now() >= deadline,
+                    ) =>
             {
                 CommandEnd { state, stopped: None }
             }
@@ -84,7 +87,7 @@ impl Attempt {
     }
 
     /// Reads the output until the command has ended. A cancelled or timed-out command is killed first, with
-    /// all its processes.
+    /// all its processes, also where its server or an earlier node has begun with it.
     async fn until_ended(
         &self,
         connection: &Connection,
@@ -102,7 +105,14 @@ impl Attempt {
                 biased;
                 () = &mut cancelled => break (Stop::Cancelled, self.kill()),
                 () = &mut timed_out => break (Stop::TimedOut, self.kill()),
-                ended = &mut end => return Ok(CommandEnd { state: ended?, stopped: None }),
+                ended = &mut end => {
+                    let ended = ended?;
+                    let Some(stop) = stopped(ended) else {
+                        return Ok(CommandEnd { state: ended, stopped: None });
+                    };
+                    state = Some(ended);
+                    break (stop, self.kill());
+                }
                 read = reader.next() => read?,
             }
         };
@@ -166,14 +176,26 @@ impl Attempt {
     }
 }
 
+/// Why a command was ended before its time, as its server has noted it.
+const fn stopped(state: TaskState) -> Option<Stop> {
+    match state {
+        TaskState::Ended(End { stopped: Some(Cause::Cancel), .. }) => Some(Stop::Cancelled),
+        TaskState::Ended(End { stopped: Some(Cause::Timeout), .. }) => Some(Stop::TimedOut),
+        TaskState::Ended(End { stopped: None, .. })
+        | TaskState::Missing
+        | TaskState::Running
+        | TaskState::Vanished { .. } => None,
+    }
+}
+
 async fn is_cancelled(cancel: &mut watch::Receiver<bool>) {
     if cancel.wait_for(|cancel| *cancel).await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-/// Whether Lethe killed a command that has ended: an earlier node may have killed it after a cancellation
-/// or a time-out, and died before it appended the event.
+/// Whether Lethe killed a command that has ended and whose server does not say why: an earlier node of
+/// a former version may have killed it after a cancellation or a time-out, and died before it appended the event.
 const fn was_ended_by_lethe(ending: Ended, is_cancelled: bool, is_over_time: bool) -> bool {
     let is_killed = match ending {
         Ended::Signalled(number) => number == TERM || number == KILL,
