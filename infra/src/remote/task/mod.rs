@@ -7,17 +7,24 @@ mod await_end;
 mod follow;
 mod id;
 mod launch;
+mod preflight;
 mod script;
+mod sweep;
 #[cfg(test)]
 pub(super) mod tests;
 
 use std::time::Duration;
 
-pub use answer::{Buried, Cause, End, Ending, Killed, Started, TaskError, TaskState, Unsupported};
+pub use answer::{
+    Buried, Cause, CheckedFact, End, Ending, Fact, Killed, Preflight, Started, TaskError,
+    TaskState, Unsupported,
+};
 pub use await_end::wait;
 pub use follow::{Chunk, Output, Tail, tail};
 pub use id::TaskId;
 pub use launch::{Launch, LaunchError};
+pub use preflight::preflight;
+pub use sweep::sweep;
 
 use super::{Connection, Limits};
 use script::Script;

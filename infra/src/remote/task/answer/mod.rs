@@ -3,13 +3,16 @@
 mod buried;
 mod error;
 mod killed;
+mod preflight;
 mod removed;
 mod started;
 mod state;
+mod swept;
 
 pub use buried::Buried;
 pub use error::{TaskError, Unsupported};
 pub use killed::Killed;
+pub use preflight::{CheckedFact, Fact, Preflight};
 pub use started::Started;
 pub use state::{Cause, End, Ending, TaskState};
 
