@@ -16,8 +16,8 @@ pub(super) mod tests;
 use std::time::Duration;
 
 pub use answer::{
-    Buried, Cause, CheckedFact, End, Ending, Fact, Killed, Preflight, Started, TaskError,
-    TaskState, Unsupported,
+    Buried, Cause, CheckedFact, End, Ending, Fact, Killed, Left, Preflight, Started, TaskError,
+    TaskState, Unproven, Unsupported,
 };
 pub use await_end::wait;
 pub use follow::{Chunk, Output, Tail, tail};
@@ -54,18 +54,21 @@ pub async fn probe(connection: &Connection, task: &TaskId) -> Result<TaskState, 
     ask(connection, &Script::probe(task), ANSWER_WITHIN).await?.state()
 }
 
-/// Ends the command: TERM to its process group, KILL to what is left after `grace` (whole seconds),
-/// until no process is left that carries its mark or belongs to its session. Also kills processes
-/// that an ended command left running.
+/// Ends the command: TERM to its process group and all other processes of it, KILL to what is left
+/// after `grace` (whole seconds). Also kills processes that an ended command left running, of a
+/// command that was never started or is removed, too. The cause is noted on the server, unless the
+/// command has ended.
 ///
 /// # Errors
-/// `Missing`: never started, or removed. `NotProven`: processes may still be running.
+/// The server was not reached, or its answer cannot be read. That processes are left, or may be, is
+/// no error: see [`Killed::proven`].
 pub async fn kill(
     connection: &Connection,
     task: &TaskId,
     grace: Duration,
+    cause: Cause,
 ) -> Result<Killed, TaskError> {
-    let script = Script::kill(task, grace.as_secs());
+    let script = Script::kill(task, grace.as_secs(), cause);
     ask(connection, &script, KILL_WITHIN.saturating_add(grace)).await?.killed()
 }
 

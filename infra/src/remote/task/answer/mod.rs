@@ -11,14 +11,15 @@ mod swept;
 
 pub use buried::Buried;
 pub use error::{TaskError, Unsupported};
-pub use killed::Killed;
+pub use killed::{Killed, Left, Unproven};
 pub use preflight::{CheckedFact, Fact, Preflight};
 pub use started::Started;
 pub use state::{Cause, End, Ending, TaskState};
 
 /// The prefix of the scripts' answers; a login may print other lines before.
 const PREFIX: &str = "lethe: ";
-const WORDS_MAX: usize = 8;
+/// One more than the longest answer has.
+const WORDS_MAX: usize = 4 + 32 + 1;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer(Vec<String>);

@@ -55,6 +55,25 @@ pub enum Ending {
     Signalled(u8),
 }
 
+impl Cause {
+    /// As the scripts write it.
+    pub(in super::super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Timeout => "timeout",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Option<Self>, TaskError> {
+        match text {
+            "-" => Ok(None),
+            "cancel" => Ok(Some(Self::Cancel)),
+            "timeout" => Ok(Some(Self::Timeout)),
+            _ => Err(TaskError::Answer),
+        }
+    }
+}
+
 impl Answer {
     pub fn state(&self) -> Result<TaskState, TaskError> {
         match self.fields().as_slice() {
@@ -64,12 +83,7 @@ impl Answer {
             ["rebooted"] => Ok(TaskState::Vanished { rebooted: true }),
             [how, code, out, err] => end(how, code, [out, err], [out, err], None),
             [how, code, out, err, written_out, written_err, stopped] => {
-                let stopped = match *stopped {
-                    "-" => None,
-                    "cancel" => Some(Cause::Cancel),
-                    "timeout" => Some(Cause::Timeout),
-                    _ => return Err(TaskError::Answer),
-                };
+                let stopped = Cause::parse(stopped)?;
                 end(how, code, [out, err], [written_out, written_err], stopped)
             }
             other => Err(failed(other)),

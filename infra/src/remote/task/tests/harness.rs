@@ -107,6 +107,13 @@ pub(super) async fn end(connection: &Connection, task: &TaskId) -> End {
     }
 }
 
+/// Kills it, and whether it had to be forced. Nothing of it is left.
+pub(super) async fn kill_all(connection: &Connection, task: &TaskId, grace: Duration) -> bool {
+    let killed = kill(connection, task, grace, Cause::Cancel).await.unwrap();
+    assert!(killed.proven, "{killed:?}");
+    killed.forced
+}
+
 /// An end of its own, after this many bytes of output.
 pub(super) fn ended(ending: Ending, out_bytes: u64, err_bytes: u64) -> End {
     End { ending, out_bytes, err_bytes, stopped: None, written: [out_bytes, err_bytes] }

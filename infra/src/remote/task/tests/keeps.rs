@@ -94,7 +94,7 @@ async fn a_buried_one_is_never_started() {
     let running = launch_with(&connection, command, &[]).await;
     assert_eq!(bury(&connection, &running).await, Ok(Buried::There));
     assert_eq!(probe(&connection, &running).await, Ok(TaskState::Running));
-    kill(&connection, &running, LONG).await.unwrap();
+    kill_all(&connection, &running, LONG).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

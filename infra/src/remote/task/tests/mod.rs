@@ -7,6 +7,7 @@ mod kills;
 mod machine;
 mod outputs;
 mod preflight;
+mod scans;
 mod shells;
 mod starts;
 mod sweeps;

@@ -85,6 +85,39 @@ fn facts_are_read_strictly() {
 }
 
 #[test]
+fn what_a_kill_left_is_taken_strictly() {
+    let killed = |line: &str| Answer::of(format!("lethe: {line}\n").as_bytes())?.killed();
+    let done = killed("killed forced unit:app@1.service").unwrap();
+    assert!(done.forced && done.proven && done.left.why.is_none());
+    assert_eq!(done.left.names, ["unit:app@1.service"]);
+    let left = killed("left denied 2 gently process:12:sleep container:0a1b").unwrap();
+    assert!(!left.forced && !left.proven);
+    assert_eq!((left.left.why, left.left.processes), (Some(Unproven::Denied), 2));
+    assert_eq!(left.left.names, ["process:12:sleep", "container:0a1b"]);
+    assert_eq!(left.if_proven(), Err(TaskError::NotProven));
+    let refused = [
+        "killed",
+        "killed softly",
+        "killed gently sleep",
+        "killed gently unit:",
+        "killed gently unit:a/b",
+        "left",
+        "left denied",
+        "left denied 2",
+        "left denied two gently",
+        "left denied -1 gently",
+        "left unknown 2 gently",
+        "left denied 2 gently process:12:sleep;",
+        "alive",
+    ];
+    for line in refused {
+        assert_eq!(killed(line), Err(TaskError::Answer), "{line:?}");
+    }
+    let many = format!("killed gently{}", " unit:a".repeat(33));
+    assert_eq!(killed(&many), Err(TaskError::Answer));
+}
+
+#[test]
 fn no_shell_reads_our_command_in_another_way() {
     let script = Script::probe(&task());
     let (first, again) = script.command.split_once("; ").unwrap();
