@@ -19,7 +19,7 @@ pub(super) const LONG: Duration = Duration::from_mins(1);
 pub(super) const HOUR: u32 = 3600;
 
 /// A busy machine reaches none of these.
-const PATIENT: RemoteOptions = RemoteOptions {
+pub(super) const PATIENT: RemoteOptions = RemoteOptions {
     resolve_within: LONG,
     connect_within: LONG,
     identify_within: LONG,
