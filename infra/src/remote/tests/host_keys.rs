@@ -14,7 +14,7 @@ use test_support::sshd::keygen;
 const ONLY_RSA: &str = "HostKeyAlgorithms rsa-sha2-512,rsa-sha2-256";
 const ONLY_ED25519: &str = "HostKeyAlgorithms ssh-ed25519";
 
-/// An sshd with an RSA and an ECDSA key besides the ed25519 key of each, that can be told which it shows.
+/// An sshd with an RSA and an ECDSA key besides the ed25519 key of each, whose configuration says which it shows.
 struct KeyedServer {
     harness: SshHarness,
     folder: TempDir,

@@ -15,7 +15,7 @@ const PASSWORD: &str = "a password of ada";
 const ONLY_RSA: &str = "HostKeyAlgorithms rsa-sha2-512,rsa-sha2-256";
 const ONLY_ED25519: &str = "HostKeyAlgorithms ssh-ed25519";
 
-/// An sshd with an RSA key besides its ed25519 key, that can be told which of the two it shows.
+/// An sshd with an RSA key besides its ed25519 key, whose configuration says which of the two it shows.
 struct TwoKeys {
     sshd: Sshd,
     folder: TempDir,
@@ -153,8 +153,8 @@ async fn of_two_changes_of_a_day_the_first_is_an_event() {
     keys.gain();
 
     assert_eq!(results(&harness.check_server(&server).await), ["ok"; 5]);
-    let told = count(&harness, "server.host_keys_announced").await;
-    assert!(told == 1 || today() != day, "{told} events of {day}");
+    let found = count(&harness, "server.host_keys_announced").await;
+    assert!(found == 1 || today() != day, "{found} events of {day}");
 }
 
 #[tokio::test]
