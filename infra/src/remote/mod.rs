@@ -11,6 +11,7 @@ mod error;
 mod host_key;
 mod identity;
 mod options;
+mod resolver;
 pub mod sample;
 mod settings;
 pub mod task;
@@ -36,11 +37,13 @@ use tokio::time::timeout;
 use cancel::{AbortOnDrop, CancelHandle, CancellableStream};
 use client_handler::ClientHandler;
 use host_key::ShownKeys;
+use resolver::Resolver;
 
 /// Connects to servers under one egress policy and one set of time limits. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Remote {
     egress: Egress,
+    resolver: Resolver,
     options: RemoteOptions,
 }
 
@@ -54,7 +57,8 @@ struct Handshake {
 impl Remote {
     /// Connects nowhere yet.
     pub fn new(egress: Egress, options: RemoteOptions) -> Self {
-        Self { egress, options }
+        let resolver = Resolver::new(options.resolve_within);
+        Self { egress, resolver, options }
     }
 
     /// The host key that the server proves to hold. No credential is offered.
@@ -108,13 +112,14 @@ impl Remote {
         pinned: Option<HostKey>,
         first: Option<KeyAlgorithm>,
     ) -> Result<Handshake, RemoteError> {
-        let stream = dial::dial(&self.egress, &self.options, address).await?;
+        let Self { egress, resolver, options } = self;
+        let stream = dial::dial(egress, resolver, options, address).await?;
         let cancel = CancelHandle::default();
         let abort = AbortOnDrop(cancel.clone());
         let shown = Arc::new(ShownKeys::default());
         let pinned = pinned.map(|pinned| pinned.fingerprint);
         let handler = ClientHandler::new(pinned, Arc::clone(&shown), cancel.clone());
-        let config = Arc::new(settings::config(&self.options, first));
+        let config = Arc::new(settings::config(options, first));
         let outcome = self.exchange_keys(stream, &cancel, config, handler).await;
         let outcome = match shown.seen() {
             Some(seen) if Some(seen.fingerprint) != pinned => Err(RemoteError::HostKey { seen }),

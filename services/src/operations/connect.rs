@@ -122,7 +122,7 @@ pub async fn address(
     live: &LiveServer,
 ) -> Result<Address, OpenError> {
     let host = Unsealer::of_workspace(sealer, workspace).required::<ServerHost>(&live.host).await?;
-    Ok(Address::new(host.expose(), live.port))
+    Ok(Address::new(host.expose(), live.port).of_workspace(workspace))
 }
 
 /// Appends the host key that a server showed; `loaded` is the server's state before the connection. It
