@@ -9,7 +9,7 @@ use infra::remote::sample::{self, CpuTime, sample};
 use infra::remote::{Connection, Limits, RemoteError};
 use tokio::sync::mpsc;
 
-use crate::operations::connect::{ConnectError, connect};
+use crate::operations::connect::{ConnectError, announce_host_keys, connect};
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
@@ -89,7 +89,11 @@ impl Watch {
         // The server may have closed the old connection: only a failure on a new one counts.
         let WatchedServer { workspace, server, .. } = self.watched;
         let fresh = match connect(&self.app, workspace, server).await {
-            Ok(connection) => self.measure(connection, None).await,
+            Ok(connection) => {
+                let measured = self.measure(connection, None).await;
+                self.announce().await;
+                measured
+            }
             Err(ConnectError::Remote(error)) => Err(error),
             Err(ConnectError::Unknown | ConnectError::NotApproved | ConnectError::NoCredential) => {
                 return ProbeOutcome::Nothing;
@@ -126,6 +130,14 @@ impl Watch {
         let share = before.zip(cpu).and_then(|(before, now)| now.share_since(before));
         self.connection = Some((connection, cpu));
         Ok(ProbeOutcome::Reached(measured.map(|measured| to_row(&measured, share))))
+    }
+
+    /// On a new connection whose server has answered: a server announces its host keys to each only once.
+    async fn announce(&self) {
+        let WatchedServer { workspace, server, .. } = self.watched;
+        if let Some((connection, _)) = &self.connection {
+            announce_host_keys(&self.app, workspace, server, connection).await;
+        }
     }
 
     async fn reached(&mut self, sample: Option<Sample>) {

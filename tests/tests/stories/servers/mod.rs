@@ -6,6 +6,7 @@ mod deployments;
 mod held;
 mod host_keys;
 mod rights;
+mod rotated_keys;
 mod watching;
 
 use serde_json::{Value, json};
