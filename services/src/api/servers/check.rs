@@ -24,6 +24,7 @@ use crate::api::http::routes::Routes;
 use crate::api::servers::view::HostKeyView;
 use crate::api::{Api, ApiData};
 use crate::operations::connect::{ConnectError, address, connect_to, observe_host_key};
+use crate::operations::watch_again::watch_again;
 
 /// Shorter than an answer may take.
 const WITHIN: Duration = Duration::from_secs(12);
@@ -127,7 +128,8 @@ const fn stage(cause: ConnectFailure) -> CheckStage {
 }
 
 /// Connects to the server as far as it is let. Without an approved host key that is to its key,
-/// which is kept to be approved; with one, and with a credential, to a command.
+/// which is kept to be approved; with one, and with a credential, to a command. If nobody watched the
+/// server any more, since it refused its credential, it is watched again once a command ran.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/check", tag = "servers",
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path)),
@@ -154,6 +156,9 @@ async fn check(
     };
     let was_cut_short = outcome.is_err();
     let outcome = outcome.unwrap_or(Ok(Outcome::Failed(CheckStage::Connection)))?;
+    if outcome == Outcome::Done {
+        observed = watch_again(&api.app, member.workspace, server.id, server.live()?).await?;
+    }
     let read = async {
         let after = server.reload(&api, member.tenant()).await?;
         let checked = CheckServerResponse {
@@ -164,7 +169,7 @@ async fn check(
         };
         Ok::<_, Problem>((after.version, checked))
     };
-    // A host key that was appended is answered, whatever can be read behind it.
+    // What was appended is answered, whatever can be read behind it.
     let may_have_appended =
         observed.is_some() || was_cut_short || outcome == Outcome::Failed(CheckStage::HostKey);
     let read = if may_have_appended { if_read(read).await } else { Some(read.await?) };
