@@ -130,6 +130,10 @@ families! {
     servers_watched: IntGauge = "lethe_servers_watched" [],
     /// Probes of watched servers, by outcome.
     server_probes: IntCounterVec = "lethe_server_probes_total" ["outcome"],
+    /// What other nodes said of servers that this one does not reach: agreed, disagreed, or none in time.
+    server_opinions: IntCounterVec = "lethe_server_opinions_total" ["outcome"],
+    /// Servers that nobody watches any more, since they refused their credential. At most 10,000 are counted.
+    watches_stopped: IntGauge = "lethe_watches_stopped" [],
 
     /// Attempts of runs that have not ended, by state. At most 1,000 of those that wait or are lost are counted.
     runs: IntGaugeVec = "lethe_runs" ["state"],

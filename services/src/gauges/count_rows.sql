@@ -34,6 +34,9 @@ select
     select from working.seat_leases where expires_at > clock_timestamp()
     order by expires_at limit 10000) leases) as seat_leases,
   (select count(*) from (
+    select from working.server_monitors where stopped_at is not null
+    order by stopped_at limit 10000) servers) as watches_stopped,
+  (select count(*) from (
     select from event_log.reservations where kind = $1 order by blind_index limit 10000) marks) as addresses_unreadable,
   (select through from event_log.reservation_move) as through,
   (select complete from event_log.reservation_move) as is_complete

@@ -26,6 +26,7 @@ use crate::api::{Api, ApiData};
 use crate::operations::connect::{
     ConnectError, address, announce_host_keys, connect_to, observe_host_key,
 };
+use crate::operations::watch_again::watch_again;
 
 /// Together with the next one shorter than an answer may take.
 const WITHIN: Duration = Duration::from_secs(12);
@@ -132,7 +133,8 @@ const fn stage(cause: ConnectFailure) -> CheckStage {
 
 /// Connects to the server as far as it is let. Without an approved host key that is to its key,
 /// which is kept to be approved; with one, and with a credential, to a command. Other host keys that the
-/// server announces then and proves to hold are kept as proposals.
+/// server announces then and proves to hold are kept as proposals. If nobody watched the server any more,
+/// since it refused its credential, it is watched again once a command ran.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/check", tag = "servers",
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path)),
@@ -164,6 +166,9 @@ async fn check(
         // What the check has found does not depend on it.
         let _ = timeout(ANNOUNCED_WITHIN, announced).await;
     }
+    if outcome == Outcome::Done {
+        observed = watch_again(&api.app, member.workspace, server.id, server.live()?).await?;
+    }
     let read = async {
         let after = server.reload(&api, member.tenant()).await?;
         let checked = CheckServerResponse {
@@ -174,7 +179,7 @@ async fn check(
         };
         Ok::<_, Problem>((after.version, checked))
     };
-    // A host key that was appended is answered, whatever can be read behind it.
+    // What was appended is answered, whatever can be read behind it.
     let may_have_appended =
         observed.is_some() || was_cut_short || outcome == Outcome::Failed(CheckStage::HostKey);
     let read = if may_have_appended { if_read(read).await } else { Some(read.await?) };

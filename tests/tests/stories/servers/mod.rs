@@ -5,6 +5,8 @@ mod credentials;
 mod deployments;
 mod held;
 mod host_keys;
+mod opinions;
+mod patience;
 mod rights;
 mod rotated_keys;
 mod watching;
