@@ -45,6 +45,8 @@ impl OutputReader {
         let due = self.writer.due();
         let flush = async {
             match due {
+                // A timer takes a millisecond also where its time is over.
+                Some(due) if due <= tokio::time::Instant::now() => {}
                 Some(due) => tokio::time::sleep_until(due).await,
                 None => std::future::pending().await,
             }
