@@ -73,14 +73,11 @@ impl StreamCounts {
 
     /// The next chunk.
     pub fn add(&mut self, chunk: &Opened) -> Result<(), RunLogError> {
-        for line in chunk.lines()? {
-            match line.stream {
-                Stream::Out => self.out.add(line.bytes),
-                Stream::Err => self.err.add(line.bytes),
-                Stream::Lethe => {}
-            }
-        }
-        Ok(())
+        chunk.each(|line| match line.stream {
+            Stream::Out => self.out.add(line.bytes),
+            Stream::Err => self.err.add(line.bytes),
+            Stream::Lethe => {}
+        })
     }
 
     fn finish(self, kept: &Kept) -> Summary {
