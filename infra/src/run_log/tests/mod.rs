@@ -8,6 +8,7 @@ mod mask;
 mod over;
 mod quota;
 mod resuming;
+mod sealing;
 mod shared_masks;
 mod writing;
 

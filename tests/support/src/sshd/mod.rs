@@ -9,6 +9,7 @@ mod tests;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -37,6 +38,8 @@ pub struct SshdOptions {
     /// The name that logs in: as the account that runs the test, whatever it is called.
     pub user: String,
     pub shell: PathBuf,
+    /// The address at which it listens. It may be all of them; then `config` says who is let in.
+    pub listen: Ipv4Addr,
     /// Lines for the front of `sshd_config`.
     pub config: String,
     /// Set for everything run through it.
@@ -48,6 +51,7 @@ impl Default for SshdOptions {
         Self {
             user: "root".to_owned(),
             shell: PathBuf::from("/bin/sh"),
+            listen: Ipv4Addr::LOCALHOST,
             config: String::new(),
             environment: Vec::new(),
         }
@@ -260,8 +264,9 @@ fn write_config(
     });
     let set = options.environment.iter().map(|(name, value)| format!(" {name}=\"{value}\""));
     let set: String = set.collect();
+    let listen = options.listen;
     let text = format!(
-        "{}\n{session}Port {port}\nListenAddress 127.0.0.1\nHostKey {place}/key\nPidFile {place}/pid\n\
+        "{}\n{session}Port {port}\nListenAddress {listen}\nHostKey {place}/key\nPidFile {place}/pid\n\
          AuthorizedKeysFile {place}/authorized\nPermitRootLogin yes\nPasswordAuthentication no\n\
          KbdInteractiveAuthentication no\nUsePAM no\nUseDNS no\nStrictModes no\nPrintMotd no\n\
          MaxStartups 1000\nMaxSessions 1000\nSetEnv LETHE_SSHD={mark}{set}\n",

@@ -72,9 +72,9 @@ impl Attempt {
             }
         };
         let is_complete = self.drain(&mut reader, end.state).await?;
-        reader.finish().await?;
+        let writer = reader.finish().await?;
         failpoint!(CancelKilled if end.stopped.is_some());
-        let log = self.sealed_log().await?;
+        let log = self.finished_log(writer).await?;
         failpoint!(RunSealed);
         let log = LogSeal { truncated: log.truncated || !is_complete, ..log };
         events::ended(&self.app, &self.task, end.ending(), Some(log)).await?;

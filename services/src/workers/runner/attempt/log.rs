@@ -45,6 +45,8 @@ impl OutputReader {
         let due = self.writer.due();
         let flush = async {
             match due {
+                // A timer takes a millisecond also where its time is over.
+                Some(due) if due <= tokio::time::Instant::now() => {}
                 Some(due) => tokio::time::sleep_until(due).await,
                 None => std::future::pending().await,
             }
@@ -90,8 +92,10 @@ impl OutputReader {
         Ok(self.writer.pause().await?)
     }
 
-    pub async fn finish(mut self) -> Result<(), AttemptError> {
-        Ok(self.writer.finish().await?)
+    /// Stores the end of the log. It is to be sealed: [`Attempt::finished_log`].
+    pub async fn finish(mut self) -> Result<Writer, AttemptError> {
+        self.writer.finish().await?;
+        Ok(self.writer)
     }
 }
 
@@ -130,9 +134,17 @@ impl Attempt {
     }
 
     pub(super) async fn sealed_log(&self) -> Result<LogSeal, AttemptError> {
-        let summary = self.app.run_logs.seal(&self.log).await?;
+        Ok(self.counted(&self.app.run_logs.seal(&self.log).await?))
+    }
+
+    /// As [`Self::sealed_log`]. A log that this attempt has written from its beginning is not read back.
+    pub(super) async fn finished_log(&self, writer: Writer) -> Result<LogSeal, AttemptError> {
+        Ok(self.counted(&writer.seal().await?))
+    }
+
+    fn counted(&self, summary: &Summary) -> LogSeal {
         self.app.metrics.run_log_bytes.inc_by(summary.bytes);
-        Ok(seal(&summary))
+        seal(summary)
     }
 }
 
