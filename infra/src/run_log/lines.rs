@@ -56,11 +56,14 @@ impl Lines {
     /// `raw` begins at `from`. `masked` is the mask's output for it and for the bytes that the mask had
     /// held back; a mask holds back nothing across a line end.
     pub fn push(&mut self, from: u64, raw: &[u8], masked: &[u8], put: &mut impl FnMut(Piece<'_>)) {
+        // Mostly nothing is masked, and both have the same lines.
+        let is_same = raw == masked;
         let mut raw_lines = lines(raw);
         let mut raw_end = from;
         for part in lines(masked) {
             if ends(part) {
-                raw_end += raw_lines.next().map_or(0, <[u8]>::len) as u64;
+                let raw_line = if is_same { Some(part) } else { raw_lines.next() };
+                raw_end += raw_line.map_or(0, <[u8]>::len) as u64;
                 self.end_line(part, raw_end, put);
             } else {
                 self.rest.extend_from_slice(part);

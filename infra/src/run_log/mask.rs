@@ -1,21 +1,17 @@
 //! Replaces secrets with `***` before anything is stored, also where one is split over several reads.
 //! No form of a secret crosses a line end.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aho_corasick::automaton::{Automaton, StateID};
-use aho_corasick::{Anchored, MatchKind, dfa, nfa::contiguous};
+use aho_corasick::automaton::StateID;
 
-use super::forms::{bytes_to_find, forms, is_scattered};
+use super::escape_sequences::{ESC, Read, Stepping};
+use super::forms::{SECRET_BYTES_MIN, are_too_many, bytes_to_find, forms, is_scattered};
+use super::machine::Machine;
 
-/// In bytes. A shorter secret would mask much of any text.
-const SECRET_BYTES_MIN: usize = 4;
 /// In bytes, of all secrets of a run together.
 pub(super) const SECRETS_BYTES_MAX: usize = 32 * 1024;
 const MASK: &[u8] = b"***";
-/// Above this the search uses less memory, and is slower.
-const FAST_BYTES_MAX: usize = 4 * 1024;
 
 /// Why secrets cannot be masked. No text holds a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,13 +23,17 @@ pub enum MaskError {
     Scattered,
     #[error("the secrets are too long: a run may have {SECRETS_BYTES_MAX} bytes of them")]
     TooLong,
-    #[error("the secrets are too many to be masked: use fewer")]
+    #[error(
+        "the secrets are too many to be masked: use fewer or shorter ones, or ones with fewer special characters"
+    )]
     TooMany,
+    #[error("the masks were not built: their thread was stopped")]
+    Stopped,
 }
 
 /// The secrets of a run, in every encoding that is masked.
 #[derive(Clone, Default)]
-pub struct Masks(Option<Arc<Machine>>);
+pub struct Masks(pub(super) Option<Arc<Machine>>);
 
 impl std::fmt::Debug for Masks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -42,25 +42,35 @@ impl std::fmt::Debug for Masks {
 }
 
 impl Masks {
-    /// Prepares a search for every secret in every encoding. Takes some milliseconds for long
-    /// secrets.
+    /// Whether these secrets can be masked. Takes some milliseconds for long ones.
     ///
     /// # Errors
     /// [`MaskError`].
-    pub fn new<S: AsRef<[u8]>>(secrets: &[S]) -> Result<Self, MaskError> {
-        let mut all = BTreeSet::new();
-        if secrets.iter().map(|secret| secret.as_ref().len()).sum::<usize>() > SECRETS_BYTES_MAX {
+    pub fn check<S: AsRef<str>>(secrets: &[S]) -> Result<(), MaskError> {
+        let secrets: Vec<&str> = secrets.iter().map(AsRef::as_ref).collect();
+        if secrets.iter().map(|secret| secret.len()).sum::<usize>() > SECRETS_BYTES_MAX {
             return Err(MaskError::TooLong);
         }
-        for secret in secrets {
-            if bytes_to_find(secret.as_ref()) < SECRET_BYTES_MIN {
+        for secret in &secrets {
+            if bytes_to_find(secret) < SECRET_BYTES_MIN {
                 return Err(MaskError::TooShort);
             }
-            if is_scattered(secret.as_ref()) {
+            if is_scattered(secret) {
                 return Err(MaskError::Scattered);
             }
-            all.extend(forms(secret.as_ref()));
         }
+        if are_too_many(&secrets) { Err(MaskError::TooMany) } else { Ok(()) }
+    }
+
+    /// Prepares a search for every secret in every encoding: those that [`Masks::check`] takes. Blocks its
+    /// thread, for a tenth of a second for long ones: see [`super::RunLogs::masks`].
+    ///
+    /// # Errors
+    /// [`MaskError`].
+    pub fn new<S: AsRef<str>>(secrets: &[S]) -> Result<Self, MaskError> {
+        Self::check(secrets)?;
+        let secrets: Vec<&str> = secrets.iter().map(AsRef::as_ref).collect();
+        let all = forms(&secrets);
         if all.is_empty() {
             return Ok(Self(None));
         }
@@ -69,113 +79,10 @@ impl Masks {
 
     /// A mask for one stream of output.
     pub(super) fn stream(&self) -> Mask {
-        let state = self.0.as_ref().map(|machine| machine.start).unwrap_or_default();
-        Mask { machine: self.0.clone(), state, held: Vec::new(), ranges: Vec::new() }
+        let state = self.0.as_ref().map(|machine| machine.start()).unwrap_or_default();
+        let machine = self.0.clone();
+        Mask { machine, state, stepping: None, held: Vec::new(), unread: 0, ranges: Vec::new() }
     }
-}
-
-enum Table {
-    Fast(dfa::DFA),
-    Small(contiguous::NFA),
-}
-
-/// Finds every form, also overlapping ones: this needs the standard kind of matches.
-struct Machine {
-    table: Table,
-    start: StateID,
-    /// The first bytes of the forms.
-    first: [bool; 256],
-    /// For each state the bytes of a form that are matched so far, which must be held back.
-    depths: Vec<(StateID, u32)>,
-}
-
-impl Machine {
-    fn new(forms: &BTreeSet<Vec<u8>>) -> Option<Self> {
-        let table = if forms.iter().map(Vec::len).sum::<usize>() > FAST_BYTES_MAX {
-            let mut small = contiguous::Builder::new();
-            Table::Small(small.match_kind(MatchKind::Standard).prefilter(false).build(forms).ok()?)
-        } else {
-            let mut fast = dfa::Builder::new();
-            Table::Fast(fast.match_kind(MatchKind::Standard).prefilter(false).build(forms).ok()?)
-        };
-        let (start, depths) = match &table {
-            Table::Fast(table) => depths(table, forms)?,
-            Table::Small(table) => depths(table, forms)?,
-        };
-        let mut first = [false; 256];
-        for byte in forms.iter().filter_map(|form| form.first()) {
-            *first.get_mut(usize::from(*byte))? = true;
-        }
-        Some(Self { table, start, first, depths })
-    }
-
-    fn depth(&self, state: StateID) -> usize {
-        let found = self.depths.binary_search_by_key(&state, |(state, _)| *state);
-        found.ok().and_then(|at| self.depths.get(at)).map_or(0, |(_, depth)| *depth as usize)
-    }
-
-    /// Continues at `from`, and calls `on_match` with the start and the end of each secret found.
-    fn read(
-        &self,
-        state: StateID,
-        text: &[u8],
-        from: usize,
-        on_match: impl FnMut(usize, usize),
-    ) -> StateID {
-        match &self.table {
-            Table::Fast(table) => self.read_in(table, state, text, from, on_match),
-            Table::Small(table) => self.read_in(table, state, text, from, on_match),
-        }
-    }
-
-    fn read_in(
-        &self,
-        table: &impl Automaton,
-        mut state: StateID,
-        text: &[u8],
-        from: usize,
-        mut on_match: impl FnMut(usize, usize),
-    ) -> StateID {
-        let begins = |byte: &u8| self.first.get(usize::from(*byte)).copied().unwrap_or(true);
-        let mut at = from;
-        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            if state == self.start {
-                match rest.iter().position(begins) {
-                    Some(skipped) => at += skipped,
-                    None => return state,
-                }
-            }
-            let Some(byte) = text.get(at) else { break };
-            state = table.next_state(Anchored::No, state, *byte);
-            at += 1;
-            if table.is_special(state) && table.is_match(state) {
-                let ending = (0..table.match_len(state)).map(|n| table.match_pattern(state, n));
-                let longest = ending.map(|form| table.pattern_len(form)).max().unwrap_or(0);
-                on_match(at - longest, at);
-            }
-        }
-        state
-    }
-}
-
-/// The first state, and the depth of each state: the prefixes of the forms reach all states.
-fn depths(
-    table: &impl Automaton,
-    forms: &BTreeSet<Vec<u8>>,
-) -> Option<(StateID, Vec<(StateID, u32)>)> {
-    let start = table.start_state(Anchored::No).ok()?;
-    let mut depths = Vec::new();
-    for form in forms {
-        let mut state = start;
-        for (byte, depth) in form.iter().zip(1..) {
-            state = table.next_state(Anchored::No, state, *byte);
-            depths.push((state, depth));
-        }
-    }
-    depths.sort_unstable();
-    depths.dedup();
-    depths.shrink_to_fit();
-    Some((start, depths))
 }
 
 /// A range of the held bytes that is masked.
@@ -190,8 +97,13 @@ struct MaskedRange {
 /// Masks one stream. It holds back only what may be the beginning of a secret.
 pub(super) struct Mask {
     machine: Option<Arc<Machine>>,
+    /// After all bytes that are read.
     state: StateID,
+    /// The reading without escape sequences, where it differs.
+    stepping: Option<Stepping>,
     held: Vec<u8>,
+    /// So many of the held bytes, at their end, may be the beginning of an escape sequence.
+    unread: usize,
     /// In order, not touching; offsets count from the first held byte.
     ranges: Vec<MaskedRange>,
 }
@@ -214,9 +126,14 @@ impl Mask {
     pub fn finish(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         let held = std::mem::take(&mut self.held);
+        if let Some(machine) = self.machine.clone() {
+            let read = held.len() - std::mem::take(&mut self.unread);
+            self.read(&machine, &held, read);
+        }
         self.let_go(&held, held.len(), &mut out);
         self.ranges.clear();
-        self.state = self.machine.as_ref().map(|machine| machine.start).unwrap_or_default();
+        self.stepping = None;
+        self.state = self.machine.as_ref().map(|machine| machine.start()).unwrap_or_default();
         out
     }
 
@@ -225,7 +142,7 @@ impl Mask {
             out.extend_from_slice(bytes);
             return;
         };
-        let read = self.held.len();
+        let read = self.held.len() - std::mem::take(&mut self.unread);
         let mut held = std::mem::take(&mut self.held);
         let text = if held.is_empty() {
             bytes
@@ -233,11 +150,86 @@ impl Mask {
             held.extend_from_slice(bytes);
             &held
         };
-        let ranges = &mut self.ranges;
-        self.state = machine.read(self.state, text, read, |start, end| add(ranges, start, end));
-        let until = text.len().saturating_sub(machine.depth(self.state));
+        if self.stepping.is_none() && !bytes.contains(&ESC) {
+            self.read(&machine, text, read);
+        } else {
+            self.read_with_sequences(&machine, text, read);
+        }
+        let until = self.until(&machine, text);
         self.let_go(text, until, out);
+        if let Some(stepping) = &mut self.stepping {
+            stepping.let_go(until);
+        }
         self.held = text.get(until..).unwrap_or_default().to_vec();
+    }
+
+    /// Up to where nothing can become a secret any more.
+    fn until(&mut self, machine: &Machine, text: &[u8]) -> usize {
+        let text = text.get(..text.len() - self.unread).unwrap_or_default();
+        let until = text.len() - machine.depth(self.state, text);
+        let Some(stepping) = &mut self.stepping else { return until };
+        if let Some(hold) = stepping.hold(machine, text) {
+            return until.min(hold);
+        }
+        self.stepping = None;
+        until
+    }
+
+    /// Reads all bytes from `from` on.
+    fn read(&mut self, machine: &Machine, text: &[u8], from: usize) {
+        let ranges = &mut self.ranges;
+        self.state = machine.read(self.state, text, from, |start, end| add(ranges, start, end));
+    }
+
+    fn read_with_sequences(&mut self, machine: &Machine, text: &[u8], from: usize) {
+        let mut at = from;
+        while at < text.len() && self.unread == 0 {
+            at = if self.stepping.is_some() {
+                self.read_both(machine, text, at)
+            } else {
+                self.read_plain(machine, text, at)
+            };
+        }
+    }
+
+    /// Reads up to the next escape sequence inside of what may be a secret.
+    fn read_plain(&mut self, machine: &Machine, text: &[u8], from: usize) -> usize {
+        let mut at = from;
+        let sequences = text.iter().enumerate().skip(from).filter(|(_, byte)| **byte == ESC);
+        for (sequence, _) in sequences {
+            self.read(machine, text.get(..sequence).unwrap_or_default(), at);
+            at = sequence;
+            if self.state != machine.start() {
+                self.stepping = Some(Stepping::new(machine, self.state, text, at));
+                return at;
+            }
+        }
+        self.read(machine, text, at);
+        text.len()
+    }
+
+    /// Reads all bytes and, beside them, all without the sequences, until both agree.
+    fn read_both(&mut self, machine: &Machine, text: &[u8], from: usize) -> usize {
+        let mut at = from;
+        while let Some(stepping) = &mut self.stepping
+            && at < text.len()
+        {
+            let ranges = &mut self.ranges;
+            match stepping.read(machine, text, at, |start, end| add(ranges, start, end)) {
+                Read::On => {}
+                Read::Waits => {
+                    self.unread = text.len() - at;
+                    return at;
+                }
+                Read::Ends => self.stepping = None,
+            }
+            self.read(machine, text.get(..=at).unwrap_or_default(), at);
+            at += 1;
+            if self.stepping.as_ref().is_some_and(|stepping| stepping.agrees(self.state, at)) {
+                self.stepping = None;
+            }
+        }
+        at
     }
 
     fn let_go(&mut self, text: &[u8], until: usize, out: &mut Vec<u8>) {
@@ -260,15 +252,16 @@ impl Mask {
     }
 }
 
-/// Joins ranges that overlap or touch.
+/// Joins ranges that overlap or touch. The two readings may find them out of order.
 fn add(ranges: &mut Vec<MaskedRange>, start: usize, end: usize) {
+    let first = ranges.partition_point(|range| range.end < start);
+    let touching = ranges.get(first..).unwrap_or_default();
+    let count = touching.partition_point(|range| range.start <= end);
     let mut new = MaskedRange { start, end, emitted: false };
-    while let Some(last) = ranges.pop_if(|last| last.end >= new.start) {
-        new = MaskedRange {
-            start: new.start.min(last.start),
-            end: new.end.max(last.end),
-            emitted: new.emitted || last.emitted,
-        };
+    for range in ranges.drain(first..first + count) {
+        new.start = new.start.min(range.start);
+        new.end = new.end.max(range.end);
+        new.emitted |= range.emitted;
     }
-    ranges.push(new);
+    ranges.insert(first, new);
 }

@@ -3,13 +3,16 @@
 mod chunk;
 mod days;
 mod error;
+mod escape_sequences;
 mod forms;
 mod lines;
+mod machine;
 mod mask;
 mod pending;
 mod read;
 mod rows;
 mod seal;
+mod shared_masks;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -25,6 +28,7 @@ use crate::clock::Clock;
 use crate::keyring::Sealer;
 use crate::postgres::Pool;
 use chunk::Kept;
+use shared_masks::SharedMasks;
 use usage::Usage;
 use wake::Wakes;
 
@@ -50,6 +54,7 @@ struct Inner {
     clock: Clock,
     wakes: Wakes,
     usage: Usage,
+    masks: SharedMasks,
     /// Days since the year 1 up to which there are tables.
     made_until: AtomicI32,
 }
@@ -80,9 +85,16 @@ impl RunLogs {
         limit: DayLimit,
         clock: Clock,
     ) -> Self {
-        let (wakes, usage) = (Wakes::default(), Usage::new(limit));
-        let made_until = AtomicI32::new(0);
-        Self(Arc::new(Inner { pool, sealer, content_days, clock, wakes, usage, made_until }))
+        Self(Arc::new(Inner {
+            pool,
+            sealer,
+            content_days,
+            clock,
+            wakes: Wakes::default(),
+            usage: Usage::new(limit),
+            masks: SharedMasks::default(),
+            made_until: AtomicI32::new(0),
+        }))
     }
 
     /// In UTC.

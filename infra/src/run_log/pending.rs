@@ -85,6 +85,11 @@ impl Chunks {
         self.open.after.bytes.saturating_sub(stored)
     }
 
+    /// The number of the chunk after the last line, and the counts up to it.
+    pub fn end(&self) -> (u64, Kept) {
+        (self.open.seq + u64::from(!self.open.is_empty()), self.open.after)
+    }
+
     fn close(&mut self) {
         let next = Chunk::new(self.open.seq + 1, self.open.after);
         self.full.push_back(std::mem::replace(&mut self.open, next));

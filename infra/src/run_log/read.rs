@@ -34,18 +34,30 @@ impl Opened {
     }
 
     pub fn lines(&self) -> Result<Vec<ClearLine<'_>>, RunLogError> {
-        let damaged = || RunLogError::Damaged { seq: self.seq };
-        let clear = Clear::read(&self.clear).ok_or_else(damaged)?;
-        if clear.number() != self.before.lines + 1 {
-            return Err(damaged());
+        self.clear_lines()?.map(|line| line.ok_or_else(|| self.damaged())).collect()
+    }
+
+    /// Calls `on_line` with each line.
+    pub fn each(&self, mut on_line: impl FnMut(&ClearLine<'_>)) -> Result<(), RunLogError> {
+        for line in self.clear_lines()? {
+            on_line(&line.ok_or_else(|| self.damaged())?);
         }
-        clear.map(|line| line.ok_or_else(damaged)).collect()
+        Ok(())
+    }
+
+    fn clear_lines(&self) -> Result<Clear<'_>, RunLogError> {
+        let clear = Clear::read(&self.clear).ok_or_else(|| self.damaged())?;
+        if clear.number() == self.before.lines + 1 { Ok(clear) } else { Err(self.damaged()) }
+    }
+
+    fn damaged(&self) -> RunLogError {
+        RunLogError::Damaged { seq: self.seq }
     }
 
     /// Compares the counts in the row with its content.
     fn check(&self) -> Result<(), RunLogError> {
         let Kept { mut lines, mut out_bytes, mut err_bytes, mut bytes, .. } = self.before;
-        for line in self.lines()? {
+        self.each(|line| {
             let length = line.bytes.len() as u64;
             lines = line.number;
             bytes += length;
@@ -54,9 +66,9 @@ impl Opened {
                 Stream::Err => err_bytes += length,
                 Stream::Lethe => {}
             }
-        }
+        })?;
         let after = Kept { lines, out_bytes, err_bytes, bytes, ..self.after };
-        if after == self.after { Ok(()) } else { Err(RunLogError::Damaged { seq: self.seq }) }
+        if after == self.after { Ok(()) } else { Err(self.damaged()) }
     }
 }
 

@@ -21,6 +21,7 @@ const FIRST: &str = include_str!("first.sql");
 const NEWEST: &str = include_str!("newest.sql");
 const READ_LINES: &str = include_str!("read_lines.sql");
 const READ_CHUNKS: &str = include_str!("read_chunks.sql");
+const READ_COUNTS: &str = include_str!("read_counts.sql");
 const READ_OUT: &str = include_str!("read_out.sql");
 const READ_ERR: &str = include_str!("read_err.sql");
 const READ_ALL: &str = include_str!("read_all.sql");
@@ -35,6 +36,8 @@ pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
 /// The size of one read: a number of chunks, or the chunks that begin within a number of bytes.
 const PAGE_CHUNKS: i64 = 64;
 const PAGE_BYTES: i64 = 512 * 1024;
+/// Chunks whose counts are read at once.
+const PAGE_COUNTS: i64 = 4096;
 
 type Values<'a, const N: usize> = [&'a (dyn ToSql + Sync); N];
 
@@ -74,6 +77,14 @@ pub(super) enum ReadFrom {
 #[derive(Debug)]
 pub(super) struct ChunkPage {
     pub rows: Vec<Sealed>,
+    /// None follows them.
+    pub is_last: bool,
+}
+
+/// The numbers of chunks in order, and the counts before and after each.
+#[derive(Debug)]
+pub(super) struct CountsPage {
+    pub rows: Vec<(u64, Kept, Kept)>,
     /// None follows them.
     pub is_last: bool,
 }
@@ -223,6 +234,21 @@ pub(super) async fn read(
     let chunks = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     let is_last = chunks < PAGE_CHUNKS && signed(bytes)? < PAGE_BYTES;
     Ok(ChunkPage { rows, is_last })
+}
+
+/// The counts of the chunks after this one, which stay closed; `None`: from the first.
+pub(super) async fn counts(
+    pool: &Pool,
+    task: &LogKey,
+    after: Option<u64>,
+) -> Result<CountsPage, RunLogError> {
+    let (run, server, attempt, workspace) = key(task)?;
+    let after = after.map_or(Ok(-1), signed)?;
+    let values: Values<'_, 6> = [&run, &server, &attempt, &workspace, &after, &PAGE_COUNTS];
+    let rows = query(pool, READ_COUNTS, &values).await?;
+    let rows: Vec<_> = rows.iter().map(kept).collect::<Result<_, _>>()?;
+    let is_last = i64::try_from(rows.len()).is_ok_and(|count| count < PAGE_COUNTS);
+    Ok(CountsPage { rows, is_last })
 }
 
 const fn part_name(part: LogPart) -> &'static str {

@@ -1,9 +1,13 @@
-//! The end of a log: reads it back, checks that it has no gap, counts and hashes it.
+//! The end of a log: checks that it has no gap, and says its counts and its hash. What its writer has hashed
+//! as it stored it is not read back.
+
+use std::cmp::Ordering;
 
 use ring::digest::{Context, SHA256};
 
 use super::chunk::{Kept, LogKey};
 use super::lines::Stream;
+use super::read::Opened;
 use super::rows::{self, ReadFrom};
 use super::{RunLogError, RunLogs};
 
@@ -56,39 +60,105 @@ impl Counted {
     }
 }
 
+/// The lines and the hash of each stream, chunk by chunk.
+pub(super) struct StreamCounts {
+    out: Counted,
+    err: Counted,
+}
+
+impl StreamCounts {
+    pub fn new() -> Self {
+        Self { out: Counted::new(), err: Counted::new() }
+    }
+
+    /// The next chunk.
+    pub fn add(&mut self, chunk: &Opened) -> Result<(), RunLogError> {
+        chunk.each(|line| match line.stream {
+            Stream::Out => self.out.add(line.bytes),
+            Stream::Err => self.err.add(line.bytes),
+            Stream::Lethe => {}
+        })
+    }
+
+    fn finish(self, kept: &Kept) -> Summary {
+        Summary {
+            out: self.out.finish(kept.out_bytes, kept.out.raw),
+            err: self.err.finish(kept.err_bytes, kept.err.raw),
+            lines: kept.lines,
+            bytes: kept.bytes,
+            truncated: kept.truncated,
+        }
+    }
+}
+
+/// The rows of a log from its first on, none of which is missing.
+#[derive(Default)]
+struct Chain {
+    /// The number of the next chunk.
+    next: u64,
+    kept: Kept,
+}
+
+impl Chain {
+    fn add(&mut self, seq: u64, before: &Kept, after: Kept) -> Result<(), RunLogError> {
+        if seq != self.next || !follows(before, &after, &self.kept) {
+            return Err(RunLogError::Gap { seq });
+        }
+        (self.next, self.kept) = (seq + 1, after);
+        Ok(())
+    }
+
+    fn last(&self) -> Option<u64> {
+        self.next.checked_sub(1)
+    }
+}
+
 impl RunLogs {
-    /// Reads the whole log back in parts. Call it after [`super::Writer::finish`]. A gap is an error.
+    /// Reads the whole log back in parts. Call it after [`super::Writer::finish`] or
+    /// [`super::Writer::pause`]; [`super::Writer::seal`] may have less to do. A gap is an error.
     pub async fn seal(&self, task: &LogKey) -> Result<Summary, RunLogError> {
-        let (mut out, mut err) = (Counted::new(), Counted::new());
-        let (mut seq, mut kept) = (None, Kept::default());
+        let (mut counts, mut chain) = (StreamCounts::new(), Chain::default());
         loop {
-            let page = rows::read(&self.0.pool, task, ReadFrom::Chunk(seq)).await?;
+            let page = rows::read(&self.0.pool, task, ReadFrom::Chunk(chain.last())).await?;
             for sealed in page.rows {
-                let expected = seq.map_or(0, |seq| seq + 1);
-                if sealed.seq != expected || !follows(&sealed.before, &sealed.after, &kept) {
-                    return Err(RunLogError::Gap { seq: sealed.seq });
-                }
-                let chunk = self.open(task, sealed).await?;
-                for line in chunk.lines()? {
-                    match line.stream {
-                        Stream::Out => out.add(line.bytes),
-                        Stream::Err => err.add(line.bytes),
-                        Stream::Lethe => {}
-                    }
-                }
-                (seq, kept) = (Some(chunk.seq), chunk.after);
+                chain.add(sealed.seq, &sealed.before, sealed.after)?;
+                counts.add(&self.open(task, sealed).await?)?;
+            }
+            if page.is_last {
+                return Ok(counts.finish(&chain.kept));
+            }
+        }
+    }
+
+    /// Seals a log that its writer has counted from the first line on, without opening it. `next` is the number
+    /// of the chunk after its last one, `kept` are the counts up to there: the rows must say the same.
+    ///
+    /// # Errors
+    /// `Gap`, `Damaged`: they do not. `Fenced`: there are more.
+    pub(super) async fn seal_counted(
+        &self,
+        task: &LogKey,
+        counts: StreamCounts,
+        (next, kept): (u64, Kept),
+    ) -> Result<Summary, RunLogError> {
+        let mut chain = Chain::default();
+        loop {
+            let page = rows::counts(&self.0.pool, task, chain.last()).await?;
+            for (seq, before, after) in page.rows {
+                chain.add(seq, &before, after)?;
             }
             if page.is_last {
                 break;
             }
         }
-        Ok(Summary {
-            out: out.finish(kept.out_bytes, kept.out.raw),
-            err: err.finish(kept.err_bytes, kept.err.raw),
-            lines: kept.lines,
-            bytes: kept.bytes,
-            truncated: kept.truncated,
-        })
+        match chain.next.cmp(&next) {
+            Ordering::Less => Err(RunLogError::Gap { seq: chain.next }),
+            Ordering::Greater => Err(RunLogError::Fenced),
+            Ordering::Equal if chain.kept != kept => {
+                Err(RunLogError::Damaged { seq: next.saturating_sub(1) })
+            }
+            Ordering::Equal => Ok(counts.finish(&kept)),
+        }
     }
 }
 

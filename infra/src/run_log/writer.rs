@@ -11,7 +11,8 @@ use super::mask::{Mask, Masks};
 use super::pending::Chunks;
 use super::read::Opened;
 use super::rows::{self, Sealed, Written};
-use super::{Inner, Resume, RunLogError, RunLogs};
+use super::seal::StreamCounts;
+use super::{Inner, Resume, RunLogError, RunLogs, Summary};
 use crate::failpoint;
 
 /// A line waits for more while the last chunk is younger than this: slow lines are written at once,
@@ -30,6 +31,8 @@ pub struct Writer {
     out: Feed,
     err: Feed,
     chunks: Chunks,
+    /// Of all that is stored; `None`: another writer has begun the log.
+    counts: Option<StreamCounts>,
     /// Sealed and perhaps sent: a repeated write must send the same bytes.
     sealed: Option<Sealed>,
     due: Option<Instant>,
@@ -71,6 +74,7 @@ impl RunLogs {
             out: Feed::new(masks, kept.out),
             err: Feed::new(masks, kept.err),
             chunks: Chunks::after(seq, kept, bytes_max, day_max),
+            counts: (seq == 0).then(StreamCounts::new),
             sealed: None,
             due: None,
             written: None,
@@ -195,6 +199,17 @@ impl Writer {
         self.write().await
     }
 
+    /// Seals the log, once [`Writer::finish`] has returned `Ok`. One that this writer has begun is not read back:
+    /// the hash is of the bytes that it has sealed and stored, and the rows must be all there and say the same
+    /// counts. Whether a chunk still opens is found by whoever reads it.
+    pub async fn seal(self) -> Result<Summary, RunLogError> {
+        let Self { logs, task, chunks, counts, .. } = self;
+        match counts {
+            Some(counts) => logs.seal_counted(&task, counts, chunks.end()).await,
+            None => logs.seal(&task).await,
+        }
+    }
+
     /// Writes the closed chunks in order. A chunk is removed from the queue once it is stored.
     async fn write(&mut self) -> Result<(), RunLogError> {
         let Inner { pool, wakes, usage, .. } = &*self.logs.0;
@@ -213,7 +228,11 @@ impl Writer {
             if let Some(chunk) = self.chunks.full.pop_front() {
                 let bytes = chunk.after.bytes.saturating_sub(chunk.before.bytes);
                 usage.add(self.task.workspace, sealed.at.date_naive(), bytes);
-                wakes.stored(&self.task, Opened::stored(chunk, sealed.at));
+                let stored = Opened::stored(chunk, sealed.at);
+                if self.counts.as_mut().is_some_and(|counts| counts.add(&stored).is_err()) {
+                    self.counts = None;
+                }
+                wakes.stored(&self.task, stored);
             }
             self.written = Some(Instant::now());
         }

@@ -1,4 +1,4 @@
-//! What the tests of every package share: databases, nodes, a real sshd, a proxy, and [`until`].
+//! What the tests of every package share: databases, nodes, a real sshd, a whole machine, a proxy, and [`until`].
 //!
 //! It is built on the library `infra`. The unit tests of `infra` itself use it too, and see another
 //! build of their own crate: nothing but URLs, ports and paths may pass between the two.
@@ -14,6 +14,7 @@
 mod closed_port;
 mod databases;
 mod locks;
+pub mod machine;
 mod node;
 mod proxy;
 mod rights;
@@ -27,6 +28,7 @@ mod vault;
 pub use closed_port::ClosedPort;
 pub use databases::{Databases, TestingError, databases, empty_database, is_hosted, server_folder};
 pub use locks::{until_waits_for_lock, waiting_for_lock};
+pub use machine::{FirstProcess, HomeDisk, LoginShell, Machine, MachineOptions, MachineUser};
 pub use node::{NodeHarness, TENANT, TestNode, export};
 pub use proxy::Proxy;
 pub use rights::may_give_away;

@@ -2,5 +2,6 @@
 
 mod cancel;
 mod dump;
+mod masks;
 mod reattach;
 mod runs;

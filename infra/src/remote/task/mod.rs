@@ -8,8 +8,10 @@ mod chunk;
 mod follow;
 mod id;
 mod launch;
+mod preflight;
 mod rest;
 mod script;
+mod sweep;
 #[cfg(test)]
 pub(super) mod tests;
 mod watch;
@@ -17,15 +19,17 @@ mod watch;
 use std::time::Duration;
 
 pub use answer::{
-    End, Ending, Forbidden, Killed, Left, Started, StopCause, TaskError, TaskState, Unproven,
-    Unsupported,
+    CheckedFact, End, Ending, Fact, Forbidden, Killed, Left, Preflight, Started, StopCause, TaskError,
+    TaskState, Unproven, Unsupported,
 };
 pub use await_end::wait;
 pub use chunk::{Chunk, Output};
 pub use follow::{Tail, tail};
 pub use id::TaskId;
 pub use launch::{Launch, LaunchError};
+pub use preflight::preflight;
 pub use rest::{Rest, rest};
+pub use sweep::sweep;
 pub use watch::{Watch, Watched, watch};
 
 use super::{Connection, Limits};

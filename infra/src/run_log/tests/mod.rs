@@ -1,4 +1,6 @@
 mod bytes;
+mod encoders;
+mod escape_sequences;
 mod following;
 mod keeping;
 mod lines;
@@ -6,6 +8,8 @@ mod mask;
 mod over;
 mod quota;
 mod resuming;
+mod sealing;
+mod shared_masks;
 mod writing;
 
 use domain::{RunId, ServerId, WorkspaceId};

@@ -133,6 +133,7 @@ async fn cut_anywhere(seed: u64, stories: usize, bytes_max: u64, pauses: bool) {
         push(&given, &mut random, &mut writer, &story, &start, None).await;
         let whole = plain(all(&given.logs, &uncut).await);
         let summary = given.logs.seal(&uncut).await.unwrap();
+        assert_eq!(writer.seal().await.unwrap(), summary);
         assert_eq!(summary.out.read, clear(Stream::Out).len() as u64);
 
         given.sql("delete from working.run_log_chunks", &[]).await;

@@ -39,7 +39,7 @@ const ROOM_SECONDS: i32 = 30;
 
 const UNMASKED: Unfit = (
     "/secrets",
-    "they have more than 32 KiB together, or one cannot be masked, or has a name of the shell's own",
+    "they have more than 32 KiB together, or cannot be masked, or one has a name of the shell's own",
 );
 const UNMASKED_AGAIN: Unfit = (
     "/secrets",
@@ -119,7 +119,7 @@ fn secrets(value: &Value) -> Result<RunEnvironment, String> {
     let variables = variables.ok_or("this must be an object whose values are strings")?;
     let environment = RunEnvironment::new(variables).map_err(|error| error.to_string())?;
     let values: Vec<&str> = environment.expose().values().map(String::as_str).collect();
-    Masks::new(&values).map_err(|error| error.to_string())?;
+    Masks::check(&values).map_err(|error| error.to_string())?;
     Ok(environment)
 }
 

@@ -15,7 +15,7 @@ use crate::wiring::App;
 use crate::workers::workspace_rows::erase_invitation;
 
 /// Every table that has rows of a workspace.
-pub(crate) const ROWS: [WorkspaceRows; 10] = [
+pub(crate) const ROWS: [WorkspaceRows; 11] = [
     api_tokens::OF_WORKSPACE,
     invitations::OF_WORKSPACE,
     seats::OF_WORKSPACE,

@@ -15,6 +15,7 @@ use crate::wiring::App;
 pub(in crate::workers) struct RunInputs {
     pub command: Zeroizing<String>,
     pub environment: Vec<(String, Zeroizing<String>)>,
+    /// The tasks of a run share them, while one of them holds a clone.
     pub masks: Masks,
 }
 
@@ -56,8 +57,8 @@ impl RunInputs {
         let variables = opened.expose().iter();
         let variables = variables.map(|(name, value)| (name.clone(), value.clone().into()));
         inputs.environment = variables.collect();
-        inputs.masks =
-            masks(&inputs.environment).map_err(|error| AttemptError::internal(&error))?;
+        let values = inputs.environment.iter().map(|(_, value)| value.clone()).collect();
+        inputs.masks = app.run_logs.masks(secrets, values).await?;
         Ok(Some(inputs))
     }
 }
@@ -92,9 +93,17 @@ impl From<SecretsError> for InputsError {
     }
 }
 
-fn masks(environment: &[(String, Zeroizing<String>)]) -> Result<Masks, MaskError> {
-    let values: Vec<&[u8]> = environment.iter().map(|(_, value)| value.as_bytes()).collect();
-    Masks::new(&values)
+impl From<MaskError> for InputsError {
+    fn from(error: MaskError) -> Self {
+        match error {
+            // No request with such secrets is accepted.
+            MaskError::TooShort
+            | MaskError::Scattered
+            | MaskError::TooLong
+            | MaskError::TooMany => Self::Damaged,
+            MaskError::Stopped => Self::Attempt(AttemptError::internal(&error)),
+        }
+    }
 }
 
 async fn command(

@@ -7,7 +7,7 @@ const MISSING: &str =
     "sshd, ssh-keygen or libnss_wrapper.so is missing: `.ci/tools sshd` gets them";
 
 #[derive(Clone, Debug)]
-pub(super) struct SshdFiles {
+pub(crate) struct SshdFiles {
     pub sshd: PathBuf,
     pub keygen: PathBuf,
     /// Gives sshd a passwd file of the test's own: its home, its shell, its privilege separation.
@@ -18,7 +18,7 @@ pub(super) struct SshdFiles {
     pub session: Option<PathBuf>,
 }
 
-pub(super) fn find() -> io::Result<SshdFiles> {
+pub(crate) fn find() -> io::Result<SshdFiles> {
     let tools = tools();
     let missing = || io::Error::new(io::ErrorKind::NotFound, MISSING);
     let libraries: Vec<PathBuf> = tools.iter().flat_map(|tools| libraries(tools)).collect();
@@ -42,9 +42,10 @@ pub(super) fn busybox() -> Option<PathBuf> {
 }
 
 /// `target/tools` of the test that runs: two or three folders above it.
-fn tools() -> Option<PathBuf> {
+pub(crate) fn tools() -> Option<PathBuf> {
     let test = std::env::current_exe().ok()?;
-    test.ancestors().map(|folder| folder.join("tools")).find(|tools| tools.join("usr").is_dir())
+    let is_ours = |tools: &PathBuf| ["usr", "machine"].iter().any(|name| tools.join(name).is_dir());
+    test.ancestors().map(|folder| folder.join("tools")).find(is_ours)
 }
 
 fn programme(path: &str, tools: Option<&Path>) -> Option<PathBuf> {
@@ -57,7 +58,7 @@ fn libraries(tools: &Path) -> Vec<PathBuf> {
 }
 
 /// Debian keeps them by architecture: `/usr/lib/x86_64-linux-gnu`.
-fn libraries_of(lib: &Path) -> Vec<PathBuf> {
+pub(crate) fn libraries_of(lib: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(lib).into_iter().flatten().flatten();
     let folders = entries.map(|entry| entry.path());
     folders.filter(|path| path.to_string_lossy().ends_with("-linux-gnu")).collect()

@@ -1,27 +1,26 @@
 //! A real OpenSSH server: on a loopback port, with a home, keys and users of its own.
 
-mod found;
-mod processes;
+pub(crate) mod found;
+pub(crate) mod keeper;
+pub(crate) mod place;
+pub(crate) mod processes;
 #[cfg(test)]
 mod tests;
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use found::SshdFiles;
+use keeper::Keeper;
+use place::Place;
 pub use processes::Process;
 
 const KEEP: &str = include_str!("keep.sh");
-/// Below the ports that the kernel gives to others, so that a stopped server finds its own again.
-const PORTS: std::ops::Range<u16> = 20000..32000;
-
-static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// Every process of this machine that has exactly `entry` in its environment.
 pub fn processes(entry: &str) -> io::Result<Vec<Process>> {
@@ -39,6 +38,8 @@ pub struct SshdOptions {
     /// The name that logs in: as the account that runs the test, whatever it is called.
     pub user: String,
     pub shell: PathBuf,
+    /// The address at which it listens. It may be all of them; then `config` says who is let in.
+    pub listen: Ipv4Addr,
     /// Lines for the front of `sshd_config`.
     pub config: String,
     /// Set for everything run through it.
@@ -50,6 +51,7 @@ impl Default for SshdOptions {
         Self {
             user: "root".to_owned(),
             shell: PathBuf::from("/bin/sh"),
+            listen: Ipv4Addr::LOCALHOST,
             config: String::new(),
             environment: Vec::new(),
         }
@@ -67,14 +69,6 @@ pub struct Sshd {
     keeper: Mutex<Keeper>,
 }
 
-#[derive(Debug)]
-struct Keeper {
-    child: Child,
-    /// Taken away to end it.
-    words: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-}
-
 impl Sshd {
     pub fn start() -> io::Result<Self> {
         Self::start_with(&SshdOptions::default())
@@ -82,18 +76,8 @@ impl Sshd {
 
     pub fn start_with(options: &SshdOptions) -> io::Result<Self> {
         let found = found::find()?;
-        let from = u16::try_from(std::process::id() % 12000).unwrap_or_default();
-        for _ in PORTS {
-            let drawn = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(from.wrapping_mul(97));
-            let port = PORTS.start + drawn % (PORTS.end - PORTS.start);
-            let folder = std::env::temp_dir().join(format!("lethe-sshd-{port}"));
-            // The folder is the claim to its port, kept also while the server is stopped.
-            match fs::DirBuilder::new().mode(0o700).create(&folder) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-                Err(error) => return Err(error),
-            }
-            let sshd = Self::prepare(found.clone(), folder, port, options)?;
+        for _ in place::PORTS {
+            let sshd = Self::prepare(found.clone(), Place::claim()?, options)?;
             if sshd.say("start")? == "started" {
                 return Ok(sshd);
             }
@@ -105,12 +89,8 @@ impl Sshd {
         Err(io::Error::other("no port is free"))
     }
 
-    fn prepare(
-        found: SshdFiles,
-        folder: PathBuf,
-        port: u16,
-        options: &SshdOptions,
-    ) -> io::Result<Self> {
+    fn prepare(found: SshdFiles, place: Place, options: &SshdOptions) -> io::Result<Self> {
+        let Place { folder, port } = place;
         fs::create_dir(folder.join("home"))?;
         fs::write(folder.join("authorized"), "")?;
         let mark = format!("{}:{}", folder.display(), std::process::id());
@@ -136,12 +116,7 @@ impl Sshd {
 
     /// As OpenSSH writes it: `SHA256:` and 43 letters.
     pub fn host_key_fingerprint(&self) -> io::Result<String> {
-        let mut command = Command::new(&self.found.keygen);
-        let shown = command.arg("-lf").arg(self.folder.join("key.pub")).output()?;
-        let shown = String::from_utf8_lossy(&shown.stdout);
-        let word = shown.split_whitespace().find(|word| word.starts_with("SHA256:"));
-        word.map(ToOwned::to_owned)
-            .ok_or_else(|| io::Error::other("ssh-keygen shows no fingerprint"))
+        fingerprint(&self.found, &self.folder)
     }
 
     /// Lets in who holds the other half of this line of `authorized_keys`.
@@ -196,11 +171,7 @@ impl Sshd {
 
     /// OpenSSH's own client, which shows the private key in this file; the command is to be added.
     pub fn ssh(&self, key: &Path) -> Command {
-        let mut ssh = Command::new(self.found.keygen.with_file_name("ssh"));
-        ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]);
-        ssh.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-i"]).arg(key);
-        ssh.args(["-p", &self.port.to_string(), &format!("{}@127.0.0.1", self.user)]);
-        ssh
+        ssh(&self.found, key, self.port, &self.user)
     }
 
     /// What sshd says.
@@ -210,19 +181,7 @@ impl Sshd {
 
     fn say(&self, word: &str) -> io::Result<String> {
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        let words = keeper.words.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        writeln!(words, "{word}")?;
-        let mut answer = String::new();
-        keeper.answers.read_line(&mut answer)?;
-        Ok(answer.trim_end().to_owned())
-    }
-}
-
-impl Drop for Sshd {
-    fn drop(&mut self) {
-        let keeper = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner);
-        keeper.words = None;
-        let _ = keeper.child.wait();
+        keeper.say(word)
     }
 }
 
@@ -241,18 +200,31 @@ fn keep(found: &SshdFiles, folder: &Path, mark: &str) -> io::Result<Keeper> {
     command.env("PRELOAD", &found.names).env("LD_LIBRARY_PATH", libraries);
     command.env("NSS_WRAPPER_PASSWD", folder.join("passwd"));
     command.env("NSS_WRAPPER_GROUP", folder.join("group"));
-    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn()?;
-    let words = child.stdin.take();
-    let answers = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    Ok(Keeper { child, words, answers: BufReader::new(answers) })
+    Keeper::start(command)
 }
 
-fn make_key(found: &SshdFiles, folder: &Path) -> io::Result<()> {
+/// A key pair in `key` and `key.pub` of the folder.
+pub(crate) fn make_key(found: &SshdFiles, folder: &Path) -> io::Result<()> {
     let mut command = Command::new(&found.keygen);
     command.args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"]).arg(folder.join("key"));
     let made = command.stdin(Stdio::null()).status()?;
     if made.success() { Ok(()) } else { Err(io::Error::other("ssh-keygen failed")) }
+}
+
+/// Of `key.pub` in the folder.
+pub(crate) fn fingerprint(found: &SshdFiles, folder: &Path) -> io::Result<String> {
+    let shown = Command::new(&found.keygen).arg("-lf").arg(folder.join("key.pub")).output()?;
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    let word = shown.split_whitespace().find(|word| word.starts_with("SHA256:"));
+    word.map(ToOwned::to_owned).ok_or_else(|| io::Error::other("ssh-keygen shows no fingerprint"))
+}
+
+pub(crate) fn ssh(found: &SshdFiles, key: &Path, port: u16, user: &str) -> Command {
+    let mut ssh = Command::new(found.keygen.with_file_name("ssh"));
+    ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]);
+    ssh.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-i"]).arg(key);
+    ssh.args(["-p", &port.to_string(), &format!("{user}@127.0.0.1")]);
+    ssh
 }
 
 fn write_names(folder: &Path, options: &SshdOptions) -> io::Result<()> {
@@ -292,8 +264,9 @@ fn write_config(
     });
     let set = options.environment.iter().map(|(name, value)| format!(" {name}=\"{value}\""));
     let set: String = set.collect();
+    let listen = options.listen;
     let text = format!(
-        "{}\n{session}Port {port}\nListenAddress 127.0.0.1\nHostKey {place}/key\nPidFile {place}/pid\n\
+        "{}\n{session}Port {port}\nListenAddress {listen}\nHostKey {place}/key\nPidFile {place}/pid\n\
          AuthorizedKeysFile {place}/authorized\nPermitRootLogin yes\nPasswordAuthentication no\n\
          KbdInteractiveAuthentication no\nUsePAM no\nUseDNS no\nStrictModes no\nPrintMotd no\n\
          MaxStartups 1000\nMaxSessions 1000\nSetEnv LETHE_SSHD={mark}{set}\n",

@@ -1,5 +1,5 @@
 use std::io::Read;
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -48,6 +48,24 @@ fn it_lets_in_whom_it_was_told_to_and_has_a_home_of_its_own() {
     assert_eq!(client.run(&sshd, "cd; pwd"), format!("{}\n", sshd.home().display()));
     sshd.deauthorize().unwrap();
     assert!(client.run(&sshd, "echo in").contains("Permission denied"));
+}
+
+#[test]
+fn it_listens_at_one_address_or_at_all_and_lets_in_only_who_is_here() {
+    let other = Ipv4Addr::new(127, 1, 0, 5);
+    let one = Sshd::start().unwrap();
+    assert!(TcpStream::connect((other, one.port())).is_err());
+
+    let config = "AllowUsers *@127.*".to_owned();
+    let listen = Ipv4Addr::UNSPECIFIED;
+    let options = SshdOptions { listen, config, ..SshdOptions::default() };
+    let all = Sshd::start_with(&options).unwrap();
+    TcpStream::connect((other, all.port())).unwrap();
+    assert_eq!(Client::of(&all).run(&all, "echo in"), "in\n");
+
+    let nobody = SshdOptions { config: "AllowUsers *@192.0.2.*".to_owned(), ..options };
+    let closed = Sshd::start_with(&nobody).unwrap();
+    assert!(Client::of(&closed).run(&closed, "echo in").contains("Permission denied"));
 }
 
 #[test]

@@ -3,13 +3,16 @@
 mod error;
 mod forbidden;
 mod killed;
+mod preflight;
 mod removed;
 mod started;
 mod state;
+mod swept;
 
 pub use error::{TaskError, Unsupported};
 pub use forbidden::Forbidden;
 pub use killed::{Killed, Left, Unproven};
+pub use preflight::{CheckedFact, Fact, Preflight};
 pub use started::Started;
 pub use state::{End, Ending, StopCause, TaskState};
 

@@ -56,6 +56,12 @@ async fn bash_as_a_login_shell_and_as_sh() {
 }
 
 #[tokio::test]
+async fn a_restricted_shell() {
+    let rbash = PathBuf::from("/bin/rbash");
+    story(&SshdOptions { shell: rbash, ..SshdOptions::default() }, true).await;
+}
+
+#[tokio::test]
 async fn busybox_alone() {
     let Some(busybox) = test_support::sshd::busybox() else {
         panic!("busybox is missing: `.ci/tools busybox` gets it")

@@ -11,7 +11,7 @@ proptest! {
         for out in [out, words.into_bytes()] {
             if let Ok(answer) = Answer::of(&out) {
                 let _ = (answer.started(), answer.state(), answer.killed(), answer.removed());
-                let _ = answer.forbidden();
+                let _ = (answer.forbidden(), answer.preflight(), answer.swept());
             }
         }
     }
@@ -61,6 +61,30 @@ fn an_end_is_taken_strictly() {
 }
 
 #[test]
+fn facts_are_read_strictly() {
+    let read = |line: &str| Answer::of(line.as_bytes())?.preflight();
+    let found = read("lethe: ready proc=yes,setsid=no,shell=no,grep=no\n").unwrap();
+    assert_eq!((found.facts().len(), found.blocker()), (4, Some(Fact::Setsid)));
+    let names: Vec<String> = Fact::ALL.map(|fact| format!("{}=yes", fact.as_str())).to_vec();
+    let found = read(&format!("lethe: ready {}\n", names.join(","))).unwrap();
+    assert_eq!((found.facts().len(), found.blocker()), (names.len(), None));
+    let refused = [
+        "lethe: ready\n",
+        "lethe: ready \n",
+        "lethe: ready proc\n",
+        "lethe: ready proc=maybe\n",
+        "lethe: ready proc=yes,\n",
+        "lethe: ready proc=yes,proc=yes\n",
+        "lethe: ready setsid=yes,proc=yes\n",
+        "lethe: ready proc=yes,other=yes\n",
+        "lethe: ready proc=yes setsid=yes\n",
+    ];
+    for line in refused {
+        assert_eq!(read(line), Err(TaskError::Answer), "{line:?}");
+    }
+}
+
+#[test]
 fn what_a_kill_left_is_taken_strictly() {
     let killed = |line: &str| Answer::of(format!("lethe: {line}\n").as_bytes())?.killed();
     let done = killed("killed forced unit:app@1.service").unwrap();
@@ -96,8 +120,9 @@ fn what_a_kill_left_is_taken_strictly() {
 #[test]
 fn no_shell_reads_our_command_in_another_way() {
     let script = Script::probe(&task());
-    let command = script.command.strip_prefix("exec sh -c '").unwrap();
-    let quoted = command.strip_suffix("' lethe").unwrap();
+    let (first, again) = script.command.split_once("; ").unwrap();
+    assert_eq!(first, format!("exec {again}"));
+    let quoted = again.strip_prefix("sh -c '").unwrap().strip_suffix("' lethe").unwrap();
     assert!(!quoted.contains(['\n', '\\', '!', '\'']), "{quoted}");
 }
 

@@ -42,9 +42,9 @@ impl Attempt {
         let mut reader = OutputReader::begin(self, connection, inputs).await?;
         let end = self.until_ended(&mut reader, state, deadline).await?;
         let is_complete = reader.read_rest(end.state).await?;
-        let connection = reader.finish().await?;
+        let (writer, connection) = reader.finish().await?;
         failpoint!(CancelKilled if end.stopped.is_some());
-        let log = self.sealed_log().await?;
+        let log = self.finished_log(writer).await?;
         failpoint!(RunSealed);
         let log = LogSeal { truncated: log.truncated || !is_complete, ..log };
         let (ending, left) = end.into_ending();

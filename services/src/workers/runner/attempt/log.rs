@@ -221,10 +221,10 @@ impl OutputReader {
         Ok(self.connection)
     }
 
-    /// Ends the log, and gives the connection back.
-    pub async fn finish(mut self) -> Result<Connection, AttemptError> {
+    /// Stores the end of the log, which is to be sealed: [`Attempt::finished_log`]. Gives the connection back.
+    pub async fn finish(mut self) -> Result<(Writer, Connection), AttemptError> {
         self.writer.finish().await?;
-        Ok(self.connection)
+        Ok((self.writer, self.connection))
     }
 }
 
@@ -237,6 +237,8 @@ async fn next_of(watch: &mut Option<Watch>) -> Watched {
 
 async fn until(due: Option<Instant>) {
     match due {
+        // A timer takes a millisecond also where its time is over.
+        Some(due) if due <= Instant::now() => {}
         Some(due) => sleep_until(due).await,
         None => std::future::pending().await,
     }
@@ -265,9 +267,17 @@ impl Attempt {
     }
 
     pub(super) async fn sealed_log(&self) -> Result<LogSeal, AttemptError> {
-        let summary = self.app.run_logs.seal(&self.log).await?;
+        Ok(self.counted(&self.app.run_logs.seal(&self.log).await?))
+    }
+
+    /// As [`Self::sealed_log`]. A log that this attempt has written from its beginning is not read back.
+    pub(super) async fn finished_log(&self, writer: Writer) -> Result<LogSeal, AttemptError> {
+        Ok(self.counted(&writer.seal().await?))
+    }
+
+    fn counted(&self, summary: &Summary) -> LogSeal {
         self.app.metrics.run_log_bytes.inc_by(summary.bytes);
-        Ok(seal(&summary))
+        seal(summary)
     }
 }
 
