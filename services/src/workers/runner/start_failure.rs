@@ -2,7 +2,7 @@
 
 use domain::run::StartCause;
 use domain::server::ConnectFailure;
-use infra::remote::task::{LaunchError, TaskError, Unsupported};
+use infra::remote::task::{Fact, LaunchError, TaskError, Unsupported};
 
 use crate::operations::connect::ConnectError;
 
@@ -38,6 +38,27 @@ pub(super) const fn of_task(error: &TaskError) -> Option<StartCause> {
     }
 }
 
+/// What a server lacks on which no command can be started.
+pub(super) const fn of_fact(missing: Fact) -> StartCause {
+    match missing {
+        Fact::Proc => StartCause::NoProc,
+        Fact::Setsid | Fact::Tools => StartCause::NoSetsid,
+        Fact::HomeWritable => StartCause::HomeUnwritable,
+        Fact::HomeSpace => StartCause::HomeFull,
+        Fact::Shell => StartCause::ShellRefused,
+        // No start needs one of these.
+        Fact::HomeRoom
+        | Fact::HomeProgrammes
+        | Fact::VisibleProcesses
+        | Fact::Sudo
+        | Fact::Orphans
+        | Fact::Grep
+        | Fact::ExactSignals
+        | Fact::Inotify
+        | Fact::SurvivesLogin => StartCause::Connect(ConnectFailure::Command),
+    }
+}
+
 /// Whether waiting cannot help: a person must do something first.
 pub(super) const fn is_for_good(failure: StartCause) -> bool {
     match failure {
@@ -65,6 +86,14 @@ mod tests {
     use infra::remote::RemoteError;
 
     use super::*;
+
+    #[test]
+    fn what_every_start_needs_has_a_cause_of_its_own() {
+        for fact in Fact::ALL {
+            let is_known = of_fact(fact) != StartCause::Connect(ConnectFailure::Command);
+            assert_eq!(is_known, fact.is_needed(), "{}", fact.as_str());
+        }
+    }
 
     #[test]
     fn what_a_server_or_a_command_lacks_is_said_and_what_is_not_known_is_not() {

@@ -36,7 +36,15 @@ impl Attempt {
         }
         let Some(inputs) = self.inputs(run).await? else { return self.inputs_erased().await };
         let reached = self.connect().await?;
-        let mut state = task::probe(&reached.connection, &self.id).await?;
+        let mut state = match task::probe(&reached.connection, &self.id).await {
+            Err(error @ TaskError::Answer) if !self.launched => {
+                return match lacking(&reached.connection, &error).await? {
+                    Some(cause) => self.fail(cause).await,
+                    None => Err(error.into()),
+                };
+            }
+            state => state?,
+        };
         self.mark_reached();
         let is_started = target.stage == Stage::Started;
         match state {
@@ -116,7 +124,7 @@ impl Attempt {
                 let cause = StartCause::Connect(ConnectFailure::Command);
                 Ok((state == TaskState::Missing).then_some(cause))
             }
-            Err(error) => match start_failure::of_task(&error) {
+            Err(error) => match lacking(&reached.connection, &error).await? {
                 Some(cause) => Ok(Some(cause)),
                 None => Err(error.into()),
             },
@@ -132,7 +140,9 @@ impl Attempt {
         match task::forbid(connection, &self.id).await {
             Ok(Forbidden::There) => Ok(Next::Again),
             // A server that cannot note that cannot note a start either.
-            Ok(Forbidden::Now) | Err(TaskError::Unsupported(_)) => self.fail(cause).await,
+            Ok(Forbidden::Now) | Err(TaskError::Unsupported(_) | TaskError::Answer) => {
+                self.fail(cause).await
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -226,4 +236,17 @@ impl Attempt {
         self.clean_up(Some(&reached.connection)).await;
         Ok(())
     }
+}
+
+/// Why a command was not started; `None`: it may have been. A server is asked what it lacks.
+async fn lacking(
+    connection: &Connection,
+    error: &TaskError,
+) -> Result<Option<StartCause>, AttemptError> {
+    let cause = start_failure::of_task(error);
+    if !matches!(error, TaskError::Unsupported(_) | TaskError::Answer) {
+        return Ok(cause);
+    }
+    let missing = task::preflight(connection).await?.blocker();
+    Ok(missing.map(start_failure::of_fact).or(cause))
 }
