@@ -5,6 +5,7 @@ mod ending;
 mod erased;
 mod fair;
 mod following;
+mod giving_up;
 mod grace;
 mod log_limits;
 mod log_pages;
