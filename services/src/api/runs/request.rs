@@ -41,10 +41,8 @@ const UNMASKED: Unfit = (
     "/secrets",
     "they have more than 32 KiB together, or cannot be masked, or one has a name of the shell's own",
 );
-const UNMASKED_AGAIN: Unfit = (
-    "/secrets",
-    "the same as for a new run; or there are none, and the run was requested with some",
-);
+const UNMASKED_AGAIN: Unfit =
+    ("/secrets", "the same as for a new run; or one is missing that the run was requested with");
 const UNUSABLE: Unfit =
     ("/server_ids", "one is unknown, there twice or not ready; or a deployment has several");
 
@@ -191,7 +189,7 @@ async fn cancel(
 pub struct RetryRunRequest {
     #[schema(value_type = Option<Vec<Uuid>>, max_items = 50)]
     server_ids: Vec<ServerId>,
-    /// They are kept no longer than an attempt: a run that was requested with some needs them again.
+    /// They are kept no longer than an attempt: each that the run was requested with is needed again. There may be more.
     #[schema(schema_with = schemas::secrets, required = false)]
     secrets: RunEnvironment,
 }
@@ -255,7 +253,9 @@ impl From<RequestRunError> for Problem {
                     .with_member("limit", limit)
                     .with_header(header::RETRY_AFTER, ROOM_SECONDS)
             }
+            RequestRunError::SecretsMissing(_) => Self::field("secrets", error.to_string()),
             RequestRunError::Seal(error) => Self::unavailable(&error),
+            RequestRunError::Open(error) => error.into(),
             RequestRunError::Load(error) => error.into(),
             RequestRunError::Execute(error) => error.into(),
             RequestRunError::Postgres(error) => error.into(),
