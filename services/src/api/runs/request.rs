@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use domain::privacy::{CommandLine, RunEnvironment};
+use domain::privacy::{CommandLine, RunEnvironment, UnfitVariable};
 use domain::run::{Run, RunCommand, SERVERS_MAX, TIMEOUT_SECONDS_MAX};
 use domain::workspace::WorkspaceAction;
 use domain::{DeploymentId, ServerId};
@@ -22,7 +22,7 @@ use crate::api::http::answer::{created_if_read, shown_if_read};
 use crate::api::http::answers::Unfit;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{
-    Fields, FromFields, LARGE_BODY_BYTES_MAX, Nothing, number, parsed, text,
+    Fields, FromFields, LARGE_BODY_BYTES_MAX, Nothing, UnfitObject, number, parsed, text,
 };
 use crate::api::http::idempotency::{IdempotencyKey, NeededIdempotencyKey};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
@@ -90,7 +90,7 @@ impl FromFields for StartRunRequest {
         let command = fields.optional("command", text(CommandLine::parse));
         let deployment = fields.optional("deployment_id", parsed("an id"));
         let servers = fields.required("server_ids", |value| servers(value, 1));
-        let secrets = fields.optional("secrets", secrets);
+        let secrets = fields.object("secrets", secrets);
         let timeout = fields.optional("timeout_seconds", number(1, i64::from(TIMEOUT_SECONDS_MAX)));
         Some(Self {
             command: command?,
@@ -109,16 +109,38 @@ fn servers(value: &Value, least: usize) -> Result<Vec<ServerId>, String> {
         .ok_or_else(|| format!("this must be a list of {least} to {SERVERS_MAX} ids"))
 }
 
-fn secrets(value: &Value) -> Result<RunEnvironment, String> {
-    let variables: Option<BTreeMap<String, String>> = value.as_object().and_then(|variables| {
-        let pair = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.into()));
-        variables.iter().map(pair).collect()
-    });
-    let variables = variables.ok_or("this must be an object whose values are strings")?;
-    let environment = RunEnvironment::new(variables).map_err(|error| error.to_string())?;
+fn secrets(value: &Value) -> Result<RunEnvironment, UnfitObject> {
+    let environment = RunEnvironment::new(variables(value)?)?;
     let values: Vec<&str> = environment.expose().values().map(String::as_str).collect();
-    Masks::check(&values).map_err(|error| error.to_string())?;
+    if let Err(error) = Masks::check(&values) {
+        // It may be one of them that cannot be masked, or all together.
+        let mut each = environment.expose().iter();
+        let one = each.find(|(_, value)| Masks::check(&[value.as_str()]).is_err());
+        let member = one.map(|(name, _)| name.clone());
+        return Err(UnfitObject { member, detail: error.to_string() });
+    }
     Ok(environment)
+}
+
+fn variables(value: &Value) -> Result<BTreeMap<String, String>, UnfitObject> {
+    let Some(members) = value.as_object() else {
+        let detail = "this must be an object whose values are strings".to_owned();
+        return Err(UnfitObject { member: None, detail });
+    };
+    let text = |(name, value): (&String, &Value)| {
+        let unfit = || UnfitObject {
+            member: Some(name.clone()),
+            detail: "this must be a string".to_owned(),
+        };
+        Ok((name.clone(), value.as_str().ok_or_else(unfit)?.to_owned()))
+    };
+    members.iter().map(text).collect()
+}
+
+impl From<UnfitVariable> for UnfitObject {
+    fn from(unfit: UnfitVariable) -> Self {
+        Self { detail: unfit.to_string(), member: unfit.name }
+    }
 }
 
 /// Requests a run. It needs a live seat. Later changes of the deployment do not change the run.
@@ -200,7 +222,7 @@ impl FromFields for RetryRunRequest {
 
     fn read(fields: &mut Fields) -> Option<Self> {
         let servers = fields.optional("server_ids", |value| servers(value, 0));
-        let secrets = fields.optional("secrets", secrets);
+        let secrets = fields.object("secrets", secrets);
         let server_ids = servers?.unwrap_or_default();
         Some(Self { server_ids, secrets: secrets?.unwrap_or_default() })
     }

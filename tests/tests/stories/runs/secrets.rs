@@ -83,7 +83,7 @@ async fn a_secret_has_no_name_that_the_shell_sets_itself() {
     for name in ["UID", "PPID", "LETHE_RUN"] {
         let asks = json!({ "command": "true", "server_ids": [harness.server], "secrets": { name: SECRET } });
         let refused = harness.post("runs", asks).await.expect(422);
-        assert_eq!(refused.field("/errors/0/pointer"), "/secrets");
+        assert_eq!(refused.field("/errors/0/pointer"), format!("/secrets/{name}"));
         assert!(refused.field("/errors/0/detail").starts_with(name), "{}", refused.text());
     }
     assert!(harness.installation.events("run.requested").await.is_empty());
