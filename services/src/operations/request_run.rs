@@ -3,7 +3,7 @@
 
 mod secrets;
 
-use domain::privacy::{CommandLine, Personal, RunEnvironment};
+use domain::privacy::{ClearVariables, CommandLine, Personal, RunEnvironment};
 use domain::run::{Run, RunCommand, RunEvent, Work};
 use domain::server::{LiveServer, Server};
 use domain::{AggregateRoot, DeploymentId, Refused, RunId, RunSecretsId, ServerId, WorkspaceId};
@@ -73,6 +73,8 @@ pub(crate) struct RequestRun {
     pub(crate) servers: Vec<ServerId>,
     pub(crate) timeout_seconds: u32,
     pub(crate) secrets: RunEnvironment,
+    /// Of every attempt.
+    pub(crate) environment: ClearVariables,
 }
 
 /// Another attempt, on `servers`; on all where the last attempt did not succeed if there are none.
@@ -103,7 +105,7 @@ impl RequestRun {
             LookedUp::New(new) => new,
             LookedUp::Earlier(receipt) => return Ok(receipt),
         };
-        let Self { member, work, servers, timeout_seconds, secrets } = self;
+        let Self { member, work, servers, timeout_seconds, secrets, environment } = self;
         needs_seat(app, member).await?;
         let usable = usable(app, member, &servers, true).await?;
         let work = match work {
@@ -116,7 +118,8 @@ impl RequestRun {
             timeout_seconds,
             secrets: kept,
             secret_names: kept.map(|_| Personal::Clear(secrets.names())),
-            environment: None,
+            environment: (!environment.expose().is_empty())
+                .then(|| Personal::Clear(environment.clone())),
         };
         refuse_early(&Run::Absent, command(None))?;
         needs_room(app, member, servers.len()).await?;

@@ -8,6 +8,7 @@ pub mod logs;
 pub mod reads;
 pub mod request;
 pub mod stream_slots;
+mod variables;
 
 use super::http::routes::Routes;
 

@@ -1,16 +1,13 @@
 //! Runs: requested, cancelled, retried.
 
-use std::collections::BTreeMap;
-
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use domain::privacy::{CommandLine, RunEnvironment, UnfitVariable};
+use domain::privacy::{ClearVariables, CommandLine, RunEnvironment};
 use domain::run::{Run, RunCommand, SERVERS_MAX, TIMEOUT_SECONDS_MAX};
 use domain::workspace::WorkspaceAction;
 use domain::{DeploymentId, ServerId};
 use infra::event_store::Step;
 use infra::failpoint;
-use infra::run_log::Masks;
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -22,13 +19,14 @@ use crate::api::http::answer::{created_if_read, shown_if_read};
 use crate::api::http::answers::Unfit;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{
-    Fields, FromFields, LARGE_BODY_BYTES_MAX, Nothing, UnfitObject, number, parsed, text,
+    Fields, FromFields, LARGE_BODY_BYTES_MAX, Nothing, number, parsed, text,
 };
 use crate::api::http::idempotency::{IdempotencyKey, NeededIdempotencyKey};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::api::runs::reads::{RunView, view};
+use crate::api::runs::variables::{environment, secrets};
 use crate::operations::request_run::{
     RequestRun, RequestRunError, RequestedWork, RetryRun, UnusableServer, run_of,
 };
@@ -43,6 +41,10 @@ const UNMASKED: Unfit = (
 );
 const UNMASKED_AGAIN: Unfit =
     ("/secrets", "the same as for a new run; or one is missing that the run was requested with");
+const UNFIT_ENVIRONMENT: Unfit = (
+    "/environment",
+    "they have more than 32 KiB together, or one has the name of a secret or of the shell's own",
+);
 const UNUSABLE: Unfit =
     ("/server_ids", "one is unknown, there twice or not ready; or a deployment has several");
 
@@ -53,6 +55,7 @@ pub fn routes(routes: &mut Routes) {
         .refuses_values(&[
             ("/command", "there is a deployment, too; or neither of them"),
             ("/deployment_id", "the server has no such deployment"),
+            UNFIT_ENVIRONMENT,
             UNMASKED,
             UNUSABLE,
         ])
@@ -79,6 +82,8 @@ pub struct StartRunRequest {
     server_ids: Vec<ServerId>,
     #[schema(schema_with = schemas::secrets, required = false)]
     secrets: RunEnvironment,
+    #[schema(schema_with = schemas::environment, required = false)]
+    environment: ClearVariables,
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 86400)]
     timeout_seconds: u32,
 }
@@ -91,11 +96,14 @@ impl FromFields for StartRunRequest {
         let deployment = fields.optional("deployment_id", parsed("an id"));
         let servers = fields.required("server_ids", |value| servers(value, 1));
         let secrets = fields.object("secrets", secrets);
+        let hidden = secrets.as_ref().and_then(Option::as_ref);
+        let environment = fields.object("environment", |value| environment(value, hidden));
         let timeout = fields.optional("timeout_seconds", number(1, i64::from(TIMEOUT_SECONDS_MAX)));
         Some(Self {
             command: command?,
             deployment_id: deployment?,
             server_ids: servers?,
+            environment: environment?.unwrap_or_default(),
             secrets: secrets?.unwrap_or_default(),
             timeout_seconds: u32::try_from(timeout?.unwrap_or(TIMEOUT_SECONDS)).ok()?,
         })
@@ -107,40 +115,6 @@ fn servers(value: &Value, least: usize) -> Result<Vec<ServerId>, String> {
         value.as_array().and_then(|ids| ids.iter().map(|id| id.as_str()?.parse().ok()).collect());
     ids.filter(|ids| (least..=SERVERS_MAX).contains(&ids.len()))
         .ok_or_else(|| format!("this must be a list of {least} to {SERVERS_MAX} ids"))
-}
-
-fn secrets(value: &Value) -> Result<RunEnvironment, UnfitObject> {
-    let environment = RunEnvironment::new(variables(value)?)?;
-    let values: Vec<&str> = environment.expose().values().map(String::as_str).collect();
-    if let Err(error) = Masks::check(&values) {
-        // It may be one of them that cannot be masked, or all together.
-        let mut each = environment.expose().iter();
-        let one = each.find(|(_, value)| Masks::check(&[value.as_str()]).is_err());
-        let member = one.map(|(name, _)| name.clone());
-        return Err(UnfitObject { member, detail: error.to_string() });
-    }
-    Ok(environment)
-}
-
-fn variables(value: &Value) -> Result<BTreeMap<String, String>, UnfitObject> {
-    let Some(members) = value.as_object() else {
-        let detail = "this must be an object whose values are strings".to_owned();
-        return Err(UnfitObject { member: None, detail });
-    };
-    let text = |(name, value): (&String, &Value)| {
-        let unfit = || UnfitObject {
-            member: Some(name.clone()),
-            detail: "this must be a string".to_owned(),
-        };
-        Ok((name.clone(), value.as_str().ok_or_else(unfit)?.to_owned()))
-    };
-    members.iter().map(text).collect()
-}
-
-impl From<UnfitVariable> for UnfitObject {
-    fn from(unfit: UnfitVariable) -> Self {
-        Self { detail: unfit.to_string(), member: unfit.name }
-    }
 }
 
 /// Requests a run. It needs a live seat. Later changes of the deployment do not change the run.
@@ -159,9 +133,7 @@ async fn start(
     member.authorise()?;
     caller.needs_key()?;
     let (form, bytes) = body.read()?;
-    let StartRunRequest { command, deployment_id, server_ids: servers, secrets, timeout_seconds } =
-        form;
-    let work = match (command, deployment_id) {
+    let work = match (form.command, form.deployment_id) {
         (Some(command), None) => RequestedWork::Command(command),
         (None, Some(deployment)) => RequestedWork::Deployment(deployment),
         _ => {
@@ -173,8 +145,14 @@ async fn start(
     };
     let request = member.request(&caller, bytes);
     let (workspace, run) = (member.workspace, run_of(&request));
-    let requested =
-        RequestRun { member: member.of_seats(), work, servers, timeout_seconds, secrets };
+    let requested = RequestRun {
+        member: member.of_seats(),
+        work,
+        servers: form.server_ids,
+        timeout_seconds: form.timeout_seconds,
+        secrets: form.secrets,
+        environment: form.environment,
+    };
     let receipt = requested.execute(&api.app, &request).await?;
     let place = format!("/v1/workspaces/{workspace}/runs/{run}");
     Ok(created_if_read(place, &receipt, view(&api, &member, run)).await)
@@ -211,7 +189,8 @@ async fn cancel(
 pub struct RetryRunRequest {
     #[schema(value_type = Option<Vec<Uuid>>, max_items = 50)]
     server_ids: Vec<ServerId>,
-    /// They are kept no longer than an attempt: each that the run was requested with is needed again. There may be more.
+    /// They are kept no longer than an attempt: each that the run was requested with is needed again. There may be
+    /// more: one takes the place of a variable of `environment` that has its name.
     #[schema(schema_with = schemas::secrets, required = false)]
     secrets: RunEnvironment,
 }

@@ -2,6 +2,7 @@
 
 mod asking;
 mod ending;
+mod environment;
 mod erased;
 mod fair;
 mod following;
