@@ -31,6 +31,8 @@ use crate::operations::request_run::{
     RequestRun, RequestRunError, RequestedWork, RetryRun, UnusableServer, run_of,
 };
 
+/// So much that a secret that is far too long is refused by its name, and not with the whole body.
+const BODY_BYTES_MAX: usize = 2 * LARGE_BODY_BYTES_MAX;
 const TIMEOUT_SECONDS: i64 = 3600;
 /// Seconds after which a run may be requested again that had no room in the queue.
 const ROOM_SECONDS: i32 = 30;
@@ -89,7 +91,7 @@ pub struct StartRunRequest {
 }
 
 impl FromFields for StartRunRequest {
-    const BYTES_MAX: usize = LARGE_BODY_BYTES_MAX;
+    const BYTES_MAX: usize = BODY_BYTES_MAX;
 
     fn read(fields: &mut Fields) -> Option<Self> {
         let command = fields.optional("command", text(CommandLine::parse));
@@ -197,7 +199,7 @@ pub struct RetryRunRequest {
 
 impl FromFields for RetryRunRequest {
     const EMPTY: bool = true;
-    const BYTES_MAX: usize = LARGE_BODY_BYTES_MAX;
+    const BYTES_MAX: usize = BODY_BYTES_MAX;
 
     fn read(fields: &mut Fields) -> Option<Self> {
         let servers = fields.optional("server_ids", |value| servers(value, 0));

@@ -51,6 +51,11 @@ async fn what_a_person_gives_up_keeps_no_other_run_of_its_deployment_waiting() {
         (&lost["state"], &lost["servers"][0]["attempts_left"]),
         (&json!("lost"), &json!([1]))
     );
+    let cancelled = harness.post(&format!("{first}/cancel"), json!({})).await.expect(202).json();
+    assert_eq!(
+        (&cancelled["state"], &cancelled["servers"][0]["cancelling"]),
+        (&json!("lost"), &json!(true))
+    );
     let second = harness.request(asks).await;
     harness.in_state(&second, "queued").await;
 
@@ -62,6 +67,7 @@ async fn what_a_person_gives_up_keeps_no_other_run_of_its_deployment_waiting() {
 
     assert_eq!(given_up["state"], "lost", "nobody knows more of it");
     let on_server = &given_up["servers"][0];
+    assert_eq!(on_server.get("cancelling"), None);
     assert_eq!(
         (&on_server["settled"], &on_server["attempts_left"]),
         (&json!("given_up"), &Value::Null)

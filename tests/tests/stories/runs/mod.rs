@@ -1,6 +1,7 @@
 //! Runs on a real sshd, through HTTP: watched, failed, cancelled and tried again.
 
 mod asking;
+mod bad_input;
 mod ending;
 mod environment;
 mod erased;
