@@ -14,9 +14,10 @@ use tracing_subscriber::fmt::Subscriber;
 
 use crate::config::{Config, ConfigError, LogFormat};
 
-/// Silent unless the filter names them: they repeat what our own lines say, and russh logs text from
-/// servers.
-const QUIET: &str = "actix_server=warn,actix_http=warn,mio=warn,refinery_core=warn,russh=off";
+/// Silent unless the filter names them: they repeat what our own lines say, russh logs text from servers, and
+/// hickory the names of hosts.
+const QUIET: &str = "actix_server=warn,actix_http=warn,mio=warn,refinery_core=warn,russh=off,\
+                     hickory_resolver=off,hickory_net=off,hickory_proto=off";
 
 /// `otherwise` is the filter if the setting is empty.
 pub fn start(config: &Config, otherwise: &str) -> Result<(), ConfigError> {

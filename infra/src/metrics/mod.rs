@@ -111,7 +111,7 @@ families! {
     /// How long ago the copy of the keyring had every change; 0 where none is kept.
     copy_age_seconds: Gauge = "lethe_keyring_copy_age_seconds" [],
 
-    /// Mails of the outbox, by state. At most 2,000 of each are counted.
+    /// Mails of the outbox, by state. At most 1,000 of each are counted.
     mails: IntGaugeVec = "lethe_mail_outbox" ["state"],
     /// Attempts to send a mail, by outcome.
     mails_handled: IntCounterVec = "lethe_mails_total" ["outcome"],
@@ -130,8 +130,12 @@ families! {
     servers_watched: IntGauge = "lethe_servers_watched" [],
     /// Probes of watched servers, by outcome.
     server_probes: IntCounterVec = "lethe_server_probes_total" ["outcome"],
+    /// What other nodes said of servers that this one does not reach: agreed, disagreed, or none in time.
+    server_opinions: IntCounterVec = "lethe_server_opinions_total" ["outcome"],
+    /// Servers that nobody watches any more, since they refused their credential. At most 10,000 are counted.
+    watches_stopped: IntGauge = "lethe_watches_stopped" [],
 
-    /// Attempts of runs that have not ended, by state. At most 2,000 of those that wait or are lost are counted.
+    /// Attempts of runs that have not ended, by state. At most 1,000 of those that wait or are lost are counted.
     runs: IntGaugeVec = "lethe_runs" ["state"],
     /// Attempts of runs that have ended, by outcome.
     runs_ended: IntCounterVec = "lethe_runs_ended_total" ["outcome"],

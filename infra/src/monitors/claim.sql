@@ -1,7 +1,7 @@
 -- Those that nobody has, or whose node has died.
 with free as (
   select m.server_id from working.server_monitors m
-  where not exists (
+  where m.stopped_at is null and not exists (
     select from working.live_nodes n where n.part = 'monitors' and n.node = m.node)
   order by m.server_id
   limit $2

@@ -5,4 +5,5 @@ where n.part = 'monitors'
 group by n.node
 union all
 select null, count(*) from working.server_monitors m
-where not exists (select from working.live_nodes n where n.part = 'monitors' and n.node = m.node)
+where m.stopped_at is null
+  and not exists (select from working.live_nodes n where n.part = 'monitors' and n.node = m.node)

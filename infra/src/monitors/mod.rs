@@ -1,5 +1,7 @@
-//! Which node watches which server, under a fence; and the samples, in a table for each day.
+//! Which node watches which server, under a fence, and what another node says of one; and the samples, in
+//! a table for each day.
 
+mod opinions;
 mod samples;
 #[cfg(test)]
 mod tests;
@@ -11,10 +13,12 @@ use chrono::{DateTime, Utc};
 use domain::server::Failures;
 use domain::{ServerId, WorkspaceId};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use crate::postgres::Transaction;
 use uuid::Uuid;
 
+pub use opinions::{OPINION_WITHIN, Opinion, WantedOpinion};
 pub use samples::{Measured, Point, Sample, Series, Span};
 
 use crate::clock::Clock;
@@ -35,9 +39,12 @@ pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
 const COUNT: &str = include_str!("count.sql");
 const RELEASE: &str = include_str!("release.sql");
 const CLAIM: &str = include_str!("claim.sql");
-const WATCHED: &str = "\
-    select server_id, workspace_id, fence, failures, failing_since from working.server_monitors \
-    where node = $1";
+const WATCHED: &str = include_str!("watched.sql");
+const STOP: &str = include_str!("stop.sql");
+const RESUME: &str = include_str!("resume.sql");
+const PAUSE: &str = include_str!("pause.sql");
+const PROBE_NOW: &str = "update working.server_monitors set refused = 0, next_at = null \
+    where server_id = $1 and next_at is not null and stopped_at is null";
 const RECORD_FAILURES: &str = include_str!("record_failures.sql");
 
 /// A node without a heartbeat for this long loses its servers to the other nodes.
@@ -55,6 +62,21 @@ pub struct WatchedServer {
     pub fence: i64,
     /// Consecutive failures, whichever nodes saw them.
     pub failures: Option<Failures>,
+    /// In how many of them the server refused the credential.
+    pub refused: u32,
+    /// Whether nobody may connect now: see [`Monitors::pause`].
+    pub is_paused: bool,
+    /// What another node has answered last.
+    pub opinion: Option<Opinion>,
+}
+
+/// What a node has to do.
+#[derive(Debug, Default)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
+pub struct Round {
+    pub servers: Vec<WatchedServer>,
+    /// It tries each of them once, and gives its opinion.
+    pub opinions: Vec<WantedOpinion>,
 }
 
 /// The consecutive failures of a server, as they are written.
@@ -66,6 +88,8 @@ pub struct ServerFailures {
     pub fence: i64,
     /// `None`: the last probe succeeded.
     pub failures: Option<Failures>,
+    /// In how many of them the server refused the credential.
+    pub refused: u32,
 }
 
 /// The servers that are watched, and their samples, as one node sees them.
@@ -99,6 +123,25 @@ impl Monitors {
         tx.execute(WATCH, &[&server.0, &workspace.0]).await.map(drop)
     }
 
+    /// In a reader's transaction: nobody watches the server, until [`Self::watch`] or [`Self::resume`].
+    pub async fn stop(
+        &self,
+        tx: &Transaction<'_>,
+        workspace: WorkspaceId,
+        server: ServerId,
+    ) -> Result<(), tokio_postgres::Error> {
+        tx.execute(STOP, &[&server.0, &workspace.0]).await.map(drop)
+    }
+
+    /// In a reader's transaction: the server is watched again, if that was stopped.
+    pub async fn resume(
+        &self,
+        tx: &Transaction<'_>,
+        server: ServerId,
+    ) -> Result<(), tokio_postgres::Error> {
+        tx.execute(RESUME, &[&server.0]).await.map(drop)
+    }
+
     /// In a reader's transaction: the server is not watched any more.
     pub async fn delete_server(
         &self,
@@ -118,12 +161,13 @@ impl Monitors {
     }
 
     /// Sends this node's heartbeat, releases servers beyond its share, and takes free ones up to it.
-    /// Returns the servers that it watches now. Call it at least every two seconds.
-    pub async fn round(&self) -> Result<Vec<WatchedServer>, PgError> {
+    /// Returns the servers that it watches now, and of which others it is asked. Call it at least every
+    /// two seconds.
+    pub async fn round(&self) -> Result<Round, PgError> {
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
         self.membership.heartbeat(&tx, &[]).await?;
-        let (held, share) = self.share(&tx).await?;
+        let (nodes, held, share) = self.share(&tx).await?;
         let (change, servers) = match share.checked_sub(held) {
             Some(missing) => (CLAIM, missing),
             None => (RELEASE, held - share),
@@ -135,12 +179,15 @@ impl Monitors {
         }
         let list = tx.prepare_cached(WATCHED).await?;
         let rows = tx.query(&list, &[&self.node]).await?;
+        // A node that is alone asks nobody, and nobody asks it.
+        let opinions = if nodes > 1 { self.claim_opinions(&tx).await? } else { vec![] };
         tx.commit().await?;
-        rows.iter().map(watched).collect()
+        let servers = rows.iter().map(watched).collect::<Result<_, _>>()?;
+        Ok(Round { servers, opinions })
     }
 
-    /// How many servers this node has, and how many it is to have.
-    async fn share(&self, client: &impl GenericClient) -> Result<(usize, usize), PgError> {
+    /// How many nodes live; how many servers this one has, and how many it is to have.
+    async fn share(&self, client: &impl GenericClient) -> Result<(usize, usize, usize), PgError> {
         let mut servers = Group::default();
         let count = client.prepare_cached(COUNT).await?;
         for row in client.query(&count, &[]).await? {
@@ -152,14 +199,31 @@ impl Monitors {
             }
         }
         let held = |servers: &Group| servers.held.get(&self.node).copied().unwrap_or_default();
-        let before = held(&servers);
+        let (nodes, before) = (servers.held.len(), held(&servers));
         share(std::slice::from_mut(&mut servers));
-        Ok((before, held(&servers)))
+        Ok((nodes, before, held(&servers)))
     }
 
     /// Releases every server of this node at once.
     pub async fn release_all(&self) -> Result<(), PgError> {
         self.membership.leave().await
+    }
+
+    /// Nobody connects to watch the server for so long, whichever node has it: [`WatchedServer::is_paused`].
+    /// `false`: nothing was written, since another node has raised the fence.
+    pub async fn pause(&self, failing: ServerFailures, length: Duration) -> Result<bool, PgError> {
+        let ServerFailures { server, fence, failures, refused } = failing;
+        let count = i32::try_from(failures.map_or(0, |it| it.count)).unwrap_or(i32::MAX);
+        let since = failures.map(|failures| failures.since);
+        let (refused, seconds) = (i32::try_from(refused).unwrap_or(i32::MAX), length.as_secs_f64());
+        let values: [&(dyn ToSql + Sync); 6] =
+            [&server.0, &fence, &count, &since, &refused, &seconds];
+        Ok(execute(&self.pool, PAUSE, &values).await? > 0)
+    }
+
+    /// Ends a pause: somebody has just reached the server.
+    pub async fn probe_now(&self, server: ServerId) -> Result<(), PgError> {
+        execute(&self.pool, PROBE_NOW, &[&server.0]).await.map(drop)
     }
 
     /// Writes the failures, except under a fence that another node has raised.
@@ -176,17 +240,28 @@ impl Monitors {
             .collect();
         let since: Vec<Option<DateTime<Utc>>> =
             failures.iter().map(|server| server.failures.map(|failures| failures.since)).collect();
-        execute(&self.pool, RECORD_FAILURES, &[&servers, &fences, &counts, &since]).await.map(drop)
+        let refused: Vec<i32> = failures
+            .iter()
+            .map(|server| i32::try_from(server.refused).unwrap_or(i32::MAX))
+            .collect();
+        let values: [&(dyn ToSql + Sync); 5] = [&servers, &fences, &counts, &since, &refused];
+        execute(&self.pool, RECORD_FAILURES, &values).await.map(drop)
     }
 }
 
 fn watched(row: &Row) -> Result<WatchedServer, PgError> {
     let (count, since): (i32, Option<DateTime<Utc>>) = (row.try_get(3)?, row.try_get(4)?);
     let count = u32::try_from(count).unwrap_or_default();
+    let refused: i32 = row.try_get(5)?;
+    let (wanted_at, reached): (Option<DateTime<Utc>>, Option<bool>) =
+        (row.try_get(7)?, row.try_get(8)?);
     Ok(WatchedServer {
         server: ServerId(row.try_get(0)?),
         workspace: WorkspaceId(row.try_get(1)?),
         fence: row.try_get(2)?,
         failures: since.map(|since| Failures { count, since }),
+        refused: u32::try_from(refused).unwrap_or_default(),
+        is_paused: row.try_get(6)?,
+        opinion: wanted_at.zip(reached).map(|(wanted_at, reached)| Opinion { wanted_at, reached }),
     })
 }

@@ -16,24 +16,24 @@ const AGGREGATE: &str = include_str!("aggregate.sql");
 /// Days whose partitions are created ahead: one in case a node is late, one in case its clock is.
 const DAYS_AHEAD: i32 = 3;
 
-/// One measurement of a server.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// One measurement of a server. What it did not show is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
     /// Busy share of all cores since the previous sample, 0 to 1; `None` for the first sample of a
     /// connection.
     pub cpu_share: Option<f64>,
     /// Bytes, here and below.
-    pub memory_used: i64,
+    pub memory_used: Option<i64>,
     /// In all.
-    pub memory_total: i64,
+    pub memory_total: Option<i64>,
     /// Of the file system of `/`.
-    pub disk_used: i64,
+    pub disk_used: Option<i64>,
     /// Of the same, in all.
-    pub disk_total: i64,
+    pub disk_total: Option<i64>,
     /// Load average of the last minute.
-    pub load: f64,
+    pub load: Option<f64>,
     /// Since the server was started.
-    pub uptime_seconds: i64,
+    pub uptime_seconds: Option<i64>,
 }
 
 /// A sample, and the fence under which it was taken.
@@ -63,7 +63,7 @@ pub struct Series {
     pub highest: f64,
 }
 
-/// One step of a series that has samples.
+/// One step of a series that has samples. A metric that none of them has is missing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the fields are those of `Sample`")]
 pub struct Point {
@@ -72,15 +72,15 @@ pub struct Point {
     /// How many samples the step has.
     pub samples: i64,
     pub cpu_share: Option<Series>,
-    pub memory_used: Series,
+    pub memory_used: Option<Series>,
     /// The highest of the step.
-    pub memory_total: i64,
-    pub disk_used: Series,
+    pub memory_total: Option<i64>,
+    pub disk_used: Option<Series>,
     /// The highest of the step.
-    pub disk_total: i64,
-    pub load: Series,
+    pub disk_total: Option<i64>,
+    pub load: Option<Series>,
     /// The highest of the step.
-    pub uptime_seconds: i64,
+    pub uptime_seconds: Option<i64>,
 }
 
 impl Monitors {
@@ -150,16 +150,15 @@ fn point(row: &Row) -> Result<Point, PgError> {
             (row.try_get::<_, Option<f64>>(&*average)?, row.try_get::<_, Option<f64>>(&*highest)?);
         Ok::<_, PgError>(average.zip(highest).map(|(average, highest)| Series { average, highest }))
     };
-    let missing = || PgError::Database("a sample cannot be read".to_owned());
     Ok(Point {
         step: row.try_get("step")?,
         samples: row.try_get("samples")?,
         cpu_share: series("cpu")?,
-        memory_used: series("memory")?.ok_or_else(missing)?,
+        memory_used: series("memory")?,
         memory_total: row.try_get("memory_total")?,
-        disk_used: series("disk")?.ok_or_else(missing)?,
+        disk_used: series("disk")?,
         disk_total: row.try_get("disk_total")?,
-        load: series("load")?.ok_or_else(missing)?,
+        load: series("load")?,
         uptime_seconds: row.try_get("uptime_seconds")?,
     })
 }

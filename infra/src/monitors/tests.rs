@@ -1,3 +1,6 @@
+mod opinions;
+mod pauses;
+
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
@@ -65,12 +68,12 @@ impl Harness {
 fn sample(cpu_share: Option<f64>, load: f64) -> Sample {
     Sample {
         cpu_share,
-        memory_used: 4,
-        memory_total: 8,
-        disk_used: 10,
-        disk_total: 100,
-        load,
-        uptime_seconds: 60,
+        memory_used: Some(4),
+        memory_total: Some(8),
+        disk_used: Some(10),
+        disk_total: Some(100),
+        load: Some(load),
+        uptime_seconds: Some(60),
     }
 }
 
@@ -86,15 +89,15 @@ async fn each_server_is_watched_by_one_node_and_a_dead_one_is_replaced() {
     }
     let (one, two) = (harness.node(1), harness.node(2));
 
-    assert_eq!(one.round().await.unwrap().len(), 10);
-    assert_eq!(two.round().await.unwrap().len(), 0, "none is free");
-    let ones = one.round().await.unwrap();
-    let twos = two.round().await.unwrap();
+    assert_eq!(one.round().await.unwrap().servers.len(), 10);
+    assert_eq!(two.round().await.unwrap().servers.len(), 0, "none is free");
+    let ones = one.round().await.unwrap().servers;
+    let twos = two.round().await.unwrap().servers;
     assert_eq!((ones.len(), twos.len()), (5, 5), "a node that came later gets its share");
     assert!(servers(&ones).is_disjoint(&servers(&twos)));
 
     harness.kill(1).await;
-    let all = two.round().await.unwrap();
+    let all = two.round().await.unwrap().servers;
     assert_eq!(all.len(), 10);
     let before = ones[0];
     let after = all.iter().find(|watched| watched.server == before.server).unwrap();
@@ -108,15 +111,15 @@ async fn a_node_that_only_reads_has_no_share_of_the_servers() {
         harness.watch(id).await;
     }
     let (one, two) = (harness.node(1), harness.node(2));
-    assert_eq!(one.round().await.unwrap().len(), 10);
+    assert_eq!(one.round().await.unwrap().servers.len(), 10);
     // Its monitor hangs, and its readers go on.
     harness.kill(1).await;
     harness.read(1).await;
 
-    assert_eq!(two.round().await.unwrap().len(), 10);
+    assert_eq!(two.round().await.unwrap().servers.len(), 10);
 
     harness.read(3).await;
-    assert_eq!(two.round().await.unwrap().len(), 10);
+    assert_eq!(two.round().await.unwrap().servers.len(), 10);
     let readers = "select count(*) from working.live_nodes where part = 'readers'";
     assert_eq!(harness.count(readers).await, 2);
 }
@@ -127,9 +130,9 @@ async fn what_is_measured_under_an_older_fence_is_not_written() {
     harness.watch(10).await;
     let (one, two) = (harness.node(1), harness.node(2));
     one.create_days().await.unwrap();
-    let stale = one.round().await.unwrap()[0];
+    let stale = one.round().await.unwrap().servers[0];
     harness.kill(1).await;
-    let present = two.round().await.unwrap()[0];
+    let present = two.round().await.unwrap().servers[0];
     let measure = |watched: WatchedServer| Measured {
         server: watched.server,
         fence: watched.fence,
@@ -141,24 +144,29 @@ async fn what_is_measured_under_an_older_fence_is_not_written() {
         server: watched.server,
         fence: watched.fence,
         failures,
+        refused: 1,
     };
 
     assert_eq!(one.write(&[measure(stale)]).await.unwrap(), 0);
     one.record_failures(&[row(stale)]).await.unwrap();
-    assert_eq!(two.round().await.unwrap()[0].failures, None);
+    assert_eq!(two.round().await.unwrap().servers[0].failures, None);
     assert_eq!(two.write(&[measure(present)]).await.unwrap(), 1);
     two.record_failures(&[row(present)]).await.unwrap();
     harness.kill(2).await;
-    assert_eq!(one.round().await.unwrap()[0].failures, failures, "the next node goes on counting");
+    assert_eq!(
+        one.round().await.unwrap().servers[0].failures,
+        failures,
+        "the next node goes on counting"
+    );
 
     harness.watch(10).await;
-    let anew = one.round().await.unwrap()[0];
+    let anew = one.round().await.unwrap().servers[0];
     assert_eq!(anew.failures, None, "another key or credential begins anew");
     let mut client = harness.pool.get().await.unwrap();
     let tx = client.transaction().await.unwrap();
     one.delete_server(&tx, server(10)).await.unwrap();
     tx.commit().await.unwrap();
-    assert!(one.round().await.unwrap().is_empty());
+    assert!(one.round().await.unwrap().servers.is_empty());
 }
 
 #[tokio::test]
@@ -167,7 +175,7 @@ async fn series_are_averages_and_peaks_and_a_gap_stays_a_gap() {
     harness.watch(10).await;
     let node = harness.node(1);
     node.create_days().await.unwrap();
-    let fence = node.round().await.unwrap()[0].fence;
+    let fence = node.round().await.unwrap().servers[0].fence;
     let measured = |seconds, cpu_share, load| Measured {
         server: server(10),
         fence,
@@ -185,9 +193,59 @@ async fn series_are_averages_and_peaks_and_a_gap_stays_a_gap() {
     let shown: Vec<_> = points.iter().map(|point| (point.step, point.samples)).collect();
     assert_eq!(shown, [(0, 2), (2, 1)]);
     assert_eq!(points[0].cpu_share, Some(Series { average: 0.5, highest: 0.5 }));
-    assert_eq!(points[0].load, Series { average: 2.0, highest: 3.0 });
-    assert_eq!((points[0].memory_total, points[0].uptime_seconds), (8, 60));
+    assert_eq!(points[0].load, Some(Series { average: 2.0, highest: 3.0 }));
+    assert_eq!((points[0].memory_total, points[0].uptime_seconds), (Some(8), Some(60)));
     assert!(node.series(server(11), span).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_metric_that_a_server_did_not_show_is_missing_alone() {
+    let harness = Harness::new().await;
+    harness.watch(10).await;
+    let node = harness.node(1);
+    node.create_days().await.unwrap();
+    let fence = node.round().await.unwrap().servers[0].fence;
+    let whole = sample(Some(0.5), 3.0);
+    let samples = [
+        Sample { memory_used: None, memory_total: None, ..whole },
+        Sample { memory_used: None, ..whole },
+        Sample { disk_used: None, disk_total: None, ..whole },
+        Sample { load: None, ..whole },
+        Sample { uptime_seconds: None, ..whole },
+    ];
+    let measured: Vec<_> = (0..)
+        .zip(samples)
+        .map(|(minute, sample)| {
+            let taken_at = noon() + TimeDelta::minutes(minute);
+            Measured { server: server(10), fence, taken_at, sample }
+        })
+        .collect();
+
+    assert_eq!(node.write(&measured).await.unwrap(), 5);
+
+    let (from, to) = (noon(), noon() + TimeDelta::minutes(5));
+    let span = Span { from, to, step: TimeDelta::minutes(1) };
+    let points = node.series(server(10), span).await.unwrap();
+    let shown: Vec<_> = points
+        .iter()
+        .map(|point| {
+            let memory = (point.memory_used.is_some(), point.memory_total.is_some());
+            let disk = (point.disk_used.is_some(), point.disk_total.is_some());
+            (memory, disk, point.load.is_some(), point.uptime_seconds.is_some())
+        })
+        .collect();
+    let (both, neither) = ((true, true), (false, false));
+    let expected = [
+        (neither, both, true, true),
+        ((false, true), both, true, true),
+        (both, neither, true, true),
+        (both, both, false, true),
+        (both, both, true, false),
+    ];
+    assert_eq!(shown, expected);
+    let all = Span { from, to, step: TimeDelta::minutes(5) };
+    let point = node.series(server(10), all).await.unwrap()[0];
+    assert_eq!(point.memory_used, Some(Series { average: 4.0, highest: 4.0 }), "of those that are");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ domain::named_enum! {
         ErasureCancelled = "erasure_cancelled",
         Invitation = "invitation",
         HostKeyMismatched = "host_key_mismatched",
+        ServerWatchStopped = "server_watch_stopped",
         NewSignIn = "new_sign_in",
         ApiTokenIssued = "api_token_issued",
         ApiTokenRotated = "api_token_rotated",
@@ -44,7 +45,7 @@ impl MailKind {
     /// undoing it; one more comes at its end. `None`: what causes them is limited.
     pub const fn a_day_max(self) -> Option<i64> {
         match self {
-            Self::HostKeyMismatched => Some(SERVER_NOTICES_A_DAY_MAX),
+            Self::HostKeyMismatched | Self::ServerWatchStopped => Some(SERVER_NOTICES_A_DAY_MAX),
             Self::NewSignIn
             | Self::ApiTokenIssued
             | Self::ApiTokenRotated
@@ -73,7 +74,7 @@ impl MailKind {
 
     /// Whether [`Self::a_day_max`] counts only mails that name the same thing.
     pub(super) const fn is_counted_by_reference(self) -> bool {
-        !matches!(self, Self::HostKeyMismatched)
+        !matches!(self, Self::HostKeyMismatched | Self::ServerWatchStopped)
     }
 }
 
@@ -111,7 +112,9 @@ impl MailReference {
     pub(super) const fn stored(kind: MailKind, id: Uuid) -> Self {
         match kind {
             MailKind::Invitation => Self::Invitation(InvitationId(id)),
-            MailKind::HostKeyMismatched => Self::Server(ServerId(id)),
+            MailKind::HostKeyMismatched | MailKind::ServerWatchStopped => {
+                Self::Server(ServerId(id))
+            }
             MailKind::ApiTokenIssued
             | MailKind::ApiTokenRotated
             | MailKind::ServiceTokenIssued

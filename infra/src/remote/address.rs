@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use domain::WorkspaceId;
+
 use super::AddressError;
 
 const NAME_MAX: usize = 253;
@@ -15,12 +17,20 @@ pub struct Address {
     pub host: String,
     /// 0 is refused.
     pub port: u16,
+    /// Whose server it is: its names share some of the look-ups, so that they hold up no others.
+    pub workspace: Option<WorkspaceId>,
 }
 
 impl Address {
-    /// Checks nothing: see [`Self::check`].
+    /// Belongs to no workspace. Checks nothing: see [`Self::check`].
     pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self { host: host.into(), port }
+        Self { host: host.into(), port, workspace: None }
+    }
+
+    /// The same address, of a server of this workspace.
+    #[must_use]
+    pub fn of_workspace(self, workspace: WorkspaceId) -> Self {
+        Self { workspace: Some(workspace), ..self }
     }
 
     /// Checks the syntax; nothing is resolved. Numbers that only the C library takes for an address,

@@ -1,6 +1,6 @@
 //! Answers the requests of a server to the client.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use domain::server::Fingerprint;
 use russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
@@ -9,14 +9,15 @@ use russh::{Channel, ChannelId, Error};
 
 use super::HostKey;
 use super::cancel::CancelHandle;
+use super::host_key::ShownKeys;
 use super::settings::PACKET_MAX;
 
-/// A server that opens more channels than this does so on purpose.
+/// A server that opens more channels than this, or announces its keys again as often, does so on purpose.
 const UNINVITED_MAX: u32 = 8;
 
 pub(super) struct ClientHandler {
     pinned: Option<Fingerprint>,
-    seen: Arc<OnceLock<HostKey>>,
+    shown: Arc<ShownKeys>,
     cancel: CancelHandle,
     uninvited: u32,
 }
@@ -24,10 +25,10 @@ pub(super) struct ClientHandler {
 impl ClientHandler {
     pub(super) fn new(
         pinned: Option<Fingerprint>,
-        seen: Arc<OnceLock<HostKey>>,
+        shown: Arc<ShownKeys>,
         cancel: CancelHandle,
     ) -> Self {
-        Self { pinned, seen, cancel, uninvited: 0 }
+        Self { pinned, shown, cancel, uninvited: 0 }
     }
 
     fn uninvited(&mut self) -> Result<(), Error> {
@@ -56,7 +57,7 @@ impl Handler for ClientHandler {
     ) -> Result<bool, Error> {
         let PublicKeyOrCertificate::PublicKey { key, .. } = server_key else { return Ok(false) };
         let Some(server_key) = HostKey::of(key) else { return Ok(false) };
-        let first = self.seen.set(server_key).is_ok();
+        let first = self.shown.show(server_key);
         Ok(first && self.pinned == Some(server_key.fingerprint))
     }
 
@@ -157,12 +158,14 @@ impl Handler for ClientHandler {
         self.uninvited()
     }
 
+    /// They are kept, and nothing more: whoever may append them asks the server to prove that it holds
+    /// them. OpenSSH announces them once.
     async fn openssh_ext_host_keys_announced(
         &mut self,
-        _: Vec<PublicKey>,
+        keys: Vec<PublicKey>,
         _: &mut Session,
     ) -> Result<(), Error> {
-        Ok(())
+        if self.shown.announce(keys) { Ok(()) } else { self.uninvited() }
     }
 
     /// Does not repeat the server's text.

@@ -12,15 +12,19 @@ use tokio::time::timeout;
 use super::cancel::AbortOnDrop;
 use super::channel::{Channel, ChannelEvent, Inlet};
 use super::client_handler::ClientHandler;
-use super::{RemoteError, RemoteOptions};
+use super::host_key::ShownKeys;
+use super::{HostKey, RemoteError, RemoteOptions};
 
 const LOST: RemoteError = RemoteError::Lost(ConnectFailure::Command);
+/// For the proofs of all announced host keys together.
+const PROVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// An authenticated connection. Dropping it closes the socket and ends its channels and its task.
 pub struct Connection {
     handle: Handle<ClientHandler>,
     abort: AbortOnDrop,
     open_within: Duration,
+    shown: Arc<ShownKeys>,
     inlets: Mutex<Vec<Weak<Inlet>>>,
 }
 
@@ -48,15 +52,51 @@ impl Connection {
     pub(super) fn new(
         handle: Handle<ClientHandler>,
         abort: AbortOnDrop,
+        shown: Arc<ShownKeys>,
         options: &RemoteOptions,
     ) -> Self {
         let inlets = Mutex::new(Vec::new());
-        Self { handle, abort, open_within: options.open_within, inlets }
+        Self { handle, abort, open_within: options.open_within, shown, inlets }
     }
 
     /// Whether commands can still be started on it, as far as this side knows.
     pub fn is_live(&self) -> bool {
         !self.abort.0.is_cancelled() && !self.handle.is_closed()
+    }
+
+    /// The pinned key, which the server has shown.
+    pub fn host_key(&self) -> Option<HostKey> {
+        self.shown.seen()
+    }
+
+    /// The host keys that the server announced besides the pinned one, at most
+    /// [`LiveServer::PROPOSALS_MAX`](domain::server::LiveServer::PROPOSALS_MAX). It may not hold them: see
+    /// [`Self::prove_host_keys`]. `None`: it has announced nothing so far; OpenSSH does before it opens the
+    /// first channel (its PROTOCOL, 2.5).
+    pub fn announced_host_keys(&self) -> Option<Vec<HostKey>> {
+        let announced = self.shown.announced()?;
+        Some(announced.iter().map(|(key, _)| *key).collect())
+    }
+
+    /// Those of the announced host keys that the server proves to hold, each by a signature over this
+    /// session. `None`: it has announced nothing, the connection was lost, or not every answer came within
+    /// 5 seconds.
+    pub async fn prove_host_keys(&self) -> Option<Vec<HostKey>> {
+        timeout(PROVE_WITHIN, self.prove_each()).await.ok().flatten()
+    }
+
+    /// One by one, since a request for several keys fails as a whole.
+    async fn prove_each(&self) -> Option<Vec<HostKey>> {
+        let mut proven = Vec::new();
+        for (known, key) in self.shown.announced()? {
+            match self.handle.hostkeys_prove(vec![key.clone()]).await {
+                Ok(()) => proven.push(*known),
+                Err(Error::Disconnect | Error::SendError) => return None,
+                // The server refuses, or the signature is wrong, or of a kind that is not checked.
+                Err(_) => {}
+            }
+        }
+        Some(proven)
     }
 
     /// Runs `command` to its end, with `stdin` as its whole standard input.

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How long each stage of a connection may take.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteOptions {
-    /// For the look-up of the host name.
+    /// For the look-up of the host name, and as much again for its turn where many are looked up.
     pub resolve_within: Duration,
     /// For TCP; divided among the addresses of a name.
     pub connect_within: Duration,

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use domain::server::KeyAlgorithm;
 use russh::client::Config;
 use russh::keys::Algorithm;
 use russh::{Preferred, SshId, compression, kex};
 
 use super::RemoteOptions;
+use super::host_key::algorithm;
 
 /// Bytes that a server may send on one channel before the window is extended.
 const WINDOW: u32 = 256 * 1024;
@@ -25,13 +27,15 @@ const EXCHANGES: &[kex::Name] = &[
     kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
 ];
 
-pub(super) fn config(options: &RemoteOptions) -> Config {
+/// A server that has a host key of the `first` algorithm shows that one: of two lists of algorithms the
+/// client's decides (RFC 4253, 7.1).
+pub(super) fn config(options: &RemoteOptions, first: Option<KeyAlgorithm>) -> Config {
     Config {
         client_id: SshId::Standard(Cow::Borrowed("SSH-2.0-Lethe")),
         window_size: WINDOW,
         maximum_packet_size: u32::try_from(PACKET_MAX).unwrap_or(WINDOW),
         channel_buffer_size: 16,
-        preferred: preferred(),
+        preferred: preferred(first),
         inactivity_timeout: Some(options.keepalive_every * 4),
         keepalive_interval: Some(options.keepalive_every),
         keepalive_max: 3,
@@ -40,13 +44,46 @@ pub(super) fn config(options: &RemoteOptions) -> Config {
     }
 }
 
-fn preferred() -> Preferred {
-    let sha1 = Algorithm::Rsa { hash: None };
-    let keys = Preferred::DEFAULT.key.iter().filter(|key| **key != sha1).cloned();
+fn preferred(first: Option<KeyAlgorithm>) -> Preferred {
     Preferred {
         kex: Cow::Borrowed(EXCHANGES),
-        key: keys.collect(),
+        key: Cow::Owned(host_keys(first)),
         compression: Cow::Borrowed(&[compression::NONE]),
         ..Preferred::DEFAULT
+    }
+}
+
+/// The other algorithms stay behind the `first` one. So a server that has no such key any more shows which
+/// one it has, without a second connection; and OpenSSH signs the proofs of RSA keys with SHA-2 only for
+/// a client that takes RSA keys.
+fn host_keys(first: Option<KeyAlgorithm>) -> Vec<Algorithm> {
+    let sha1 = Algorithm::Rsa { hash: None };
+    let keys = Preferred::DEFAULT.key;
+    let mut keys: Vec<Algorithm> = keys.iter().filter(|key| **key != sha1).cloned().collect();
+    keys.sort_by_key(|key| algorithm(key) != first);
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use russh::keys::{EcdsaCurve, HashAlg};
+
+    use super::*;
+
+    #[test]
+    fn keys_of_the_approved_algorithm_come_first_and_none_is_signed_with_sha_1() {
+        let usual = host_keys(None);
+        assert_eq!(usual.first(), Some(&Algorithm::Ed25519));
+        assert_eq!(usual.len(), 6);
+        let (long, short) = (Some(HashAlg::Sha512), Some(HashAlg::Sha256));
+        let both = [Algorithm::Rsa { hash: long }, Algorithm::Rsa { hash: short }];
+        assert_eq!(host_keys(Some(KeyAlgorithm::Rsa)).get(..2), Some(&both[..]));
+        let curve = Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 };
+        assert_eq!(host_keys(Some(KeyAlgorithm::EcdsaP384)).first(), Some(&curve));
+        for first in [KeyAlgorithm::Ed25519, KeyAlgorithm::Rsa, KeyAlgorithm::EcdsaP521] {
+            let keys = host_keys(Some(first));
+            assert!(!keys.contains(&Algorithm::Rsa { hash: None }));
+            assert!(keys.len() == 6 && usual.iter().all(|key| keys.contains(key)), "{keys:?}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use infra::remote::RemoteError;
 use tokio::net::TcpStream;
 use tokio::time::interval;
 
+use crate::forged::announcement;
 use crate::harness::{connect, exec, exec_a_little, exec_with_input, storm};
 use crate::packet::Packet;
 use crate::wire::{CLIENT_CHANNEL, ServerStream, kexinit};
@@ -203,6 +204,11 @@ fn strings_that_declare_to_be_huge() {
     let turn = AtomicUsize::new(0);
     let next = move || packets()[turn.fetch_add(1, Ordering::Relaxed) % packets().len()].clone();
     storm(move |stream| says(stream, next()), exec, &LOST);
+}
+
+#[test]
+fn host_keys_announced_without_end() {
+    storm(|stream| repeats(stream, announcement()), exec, &LOST);
 }
 
 #[test]

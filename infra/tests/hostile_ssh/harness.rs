@@ -6,13 +6,15 @@ use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use domain::server::{ConnectFailure, Fingerprint};
+use domain::server::ConnectFailure;
 use futures_util::future::join_all;
-use infra::remote::{Address, Egress, Identity, Limits, Remote, RemoteError, RemoteOptions};
+use infra::remote::{
+    Address, Egress, HostKey, Identity, Limits, Remote, RemoteError, RemoteOptions,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::wire::host_fingerprint;
+use crate::wire::{host_pair, public_key};
 
 /// The limit that a test is about; it outlasts half a second.
 const SHORT: Duration = Duration::from_millis(600);
@@ -38,7 +40,7 @@ pub struct Harness {
 pub struct Client {
     pub remote: Remote,
     pub address: Address,
-    pub pinned: Fingerprint,
+    pub pinned: HostKey,
     pub identity: Identity,
     within: Duration,
 }
@@ -88,7 +90,7 @@ impl Harness {
         Client {
             remote: Remote::new(egress, options),
             address: Address::new("127.0.0.1", port),
-            pinned: host_fingerprint(),
+            pinned: public_key(&host_pair()),
             identity: Identity::generate().unwrap(),
             within,
         }

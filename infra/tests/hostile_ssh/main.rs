@@ -13,6 +13,7 @@
 mod after;
 mod before;
 mod controls;
+mod forged;
 mod harness;
 mod packet;
 mod stalled;

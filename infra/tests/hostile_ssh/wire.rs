@@ -3,7 +3,8 @@
 
 use std::io;
 
-use domain::server::Fingerprint;
+use domain::server::{Fingerprint, KeyAlgorithm};
+use infra::remote::HostKey;
 use ring::aead::chacha20_poly1305_openssh::{OpeningKey, SealingKey, TAG_LEN};
 use ring::agreement::{EphemeralPrivateKey, UnparsedPublicKey, X25519, agree_ephemeral};
 use ring::digest::{SHA256, digest};
@@ -21,6 +22,8 @@ const KEX_REPLY: u8 = 31;
 pub struct ServerStream {
     pub stream: TcpStream,
     client_name: Vec<u8>,
+    /// The hash of the first key exchange (RFC 4253, 7.2).
+    pub session: Vec<u8>,
     sealing: Option<SealingKey>,
     opening: Option<OpeningKey>,
     sent: u32,
@@ -36,7 +39,16 @@ impl ServerStream {
             client_name.push(stream.read_u8().await?);
         }
         client_name.truncate(client_name.len() - 2);
-        Ok(Self { stream, client_name, sealing: None, opening: None, sent: 0, received: 0 })
+        let session = Vec::new();
+        Ok(Self {
+            stream,
+            client_name,
+            session,
+            sealing: None,
+            opening: None,
+            sent: 0,
+            received: 0,
+        })
     }
 
     pub async fn send(&mut self, packet: &Packet) -> io::Result<()> {
@@ -99,19 +111,20 @@ impl ServerStream {
             .string(NAME)
             .string(theirs)
             .string(ours.0)
-            .string(host_blob())
+            .string(blob(&host_pair()))
             .string(&their_point)
             .string(our_point.as_ref())
             .positive(&shared);
         let hash = digest(&SHA256, &hashed.0);
         let signature = host_pair().sign(hash.as_ref());
         let signature = Packet::default().string("ssh-ed25519").string(signature.as_ref());
-        let reply = Packet::of(KEX_REPLY).string(host_blob()).string(our_point.as_ref());
+        let reply = Packet::of(KEX_REPLY).string(blob(&host_pair())).string(our_point.as_ref());
         self.send(&reply.string(signature.0)).await?;
         self.send(&Packet::of(NEWKEYS)).await?;
         self.receive().await?;
         self.sealing = Some(SealingKey::new(&derived(b'D', &shared, hash.as_ref())));
         self.opening = Some(OpeningKey::new(&derived(b'C', &shared, hash.as_ref())));
+        self.session = hash.as_ref().to_vec();
         Ok(())
     }
 
@@ -184,14 +197,17 @@ fn derived(letter: u8, shared: &[u8], hash: &[u8]) -> [u8; 64] {
     [first.as_ref(), second.as_ref()].concat().try_into().unwrap()
 }
 
-fn host_pair() -> Ed25519KeyPair {
+/// The approved host key, which the server shows.
+pub fn host_pair() -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap()
 }
 
-fn host_blob() -> Vec<u8> {
-    Packet::default().string("ssh-ed25519").string(host_pair().public_key()).0
+/// A public key as it stands in packets (RFC 8709, 4).
+pub fn blob(pair: &Ed25519KeyPair) -> Vec<u8> {
+    Packet::default().string("ssh-ed25519").string(pair.public_key()).0
 }
 
-pub fn host_fingerprint() -> Fingerprint {
-    Fingerprint(digest(&SHA256, &host_blob()).as_ref().try_into().unwrap())
+pub fn public_key(pair: &Ed25519KeyPair) -> HostKey {
+    let fingerprint = Fingerprint(digest(&SHA256, &blob(pair)).as_ref().try_into().unwrap());
+    HostKey { algorithm: KeyAlgorithm::Ed25519, fingerprint }
 }

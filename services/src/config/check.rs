@@ -209,6 +209,7 @@ impl Config {
             ("mails_per_hour", self.mails_per_hour, 1),
             ("checks_per_minute", self.checks_per_minute, 1),
             ("ssh_connect_seconds", self.ssh_connect_seconds, 1),
+            ("watch_fresh_seconds", self.watch_fresh_seconds, 1),
             ("sample_days", self.sample_days, 1),
             ("workers", self.workers.map_or(1, u32::from), 1),
             ("runs_per_server", self.runs_per_server, 1),

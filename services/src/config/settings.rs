@@ -110,6 +110,8 @@ settings! {
     ssh_connect_seconds: u32 = "5",
     /// Seconds between two probes of a server; 0 disables monitoring.
     monitor_seconds: u32 = "30",
+    /// Seconds after which a server is probed over a new connection, which shows that its credential still works.
+    watch_fresh_seconds: u32 = "600",
     /// Seconds during which probes of a server must fail, at least three, before it counts as unreachable.
     unreachable_seconds: u32 = "90",
     /// Days for which the samples of servers are kept.

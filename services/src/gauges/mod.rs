@@ -1,4 +1,4 @@
-//! Refreshes gauges every few seconds: pools, clocks, readers, keys, erasures, mails, seats, runs.
+//! Refreshes gauges every few seconds: pools, clocks, readers, keys, erasures, mails, seats, runs, watches.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -57,7 +57,7 @@ pub async fn refresh(app: &App, rounds: &mut Rounds) {
         log_error("old root keys", held_roots(app).await);
     }
     rounds.count += 1;
-    log_error("mails, seats, runs and addresses", rows(app).await);
+    log_error("mails, seats, runs, watches and addresses", rows(app).await);
     log_error("restricted workspaces", restricted_workspaces(app).await);
 }
 
@@ -182,7 +182,7 @@ async fn held_roots(app: &App) -> Result<(), KeyringError> {
     usable
 }
 
-/// Mails, seats, runs and addresses.
+/// Mails, seats, runs, watches and addresses.
 async fn rows(app: &App) -> Result<(), PgError> {
     let client = app.pool.get().await?;
     let count = client.prepare_cached(COUNT_ROWS).await?;
@@ -200,6 +200,7 @@ async fn rows(app: &App) -> Result<(), PgError> {
     metrics.run_queue_age_seconds.set(row.try_get("run_queue_seconds")?);
     metrics.run_leftovers.set(row.try_get("run_leftovers")?);
     metrics.seat_leases.set(row.try_get("seat_leases")?);
+    metrics.watches_stopped.set(row.try_get("watches_stopped")?);
     metrics.addresses_unreadable.set(row.try_get("addresses_unreadable")?);
     let moved: (Option<Vec<u8>>, Option<bool>) =
         (row.try_get("through")?, row.try_get("is_complete")?);
@@ -236,10 +237,12 @@ mod tests {
         insert into working.seat_leases
           (lease_id, workspace_id, account_id, fence, ttl_seconds, renewed_at, expires_at)
         select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, 60, now(), now() + live * interval '1 hour'
-        from unnest(array[1, 1, -1]) live";
+        from unnest(array[1, 1, -1]) live;
+        insert into working.server_monitors (server_id, workspace_id, stopped_at)
+        select gen_random_uuid(), gen_random_uuid(), stopped_at from unnest(array[now(), now(), null]) stopped_at";
 
     #[tokio::test]
-    async fn one_statement_counts_mails_runs_and_live_seats() {
+    async fn one_statement_counts_mails_runs_live_seats_and_stopped_watches() {
         let harness = Harness::new().await;
         let app = harness.node().await;
         app.pool.get().await.unwrap().batch_execute(FILL).await.unwrap();
@@ -254,6 +257,7 @@ mod tests {
             "lethe_runs{state=\"lost\"} 0",
             "lethe_run_leftovers 2",
             "lethe_seat_leases 2",
+            "lethe_watches_stopped 2",
             "lethe_addresses_unreadable 0",
             "lethe_email_index_moved_ratio 1",
         ] {

@@ -15,6 +15,7 @@ use crate::wiring::App;
 
 /// Attempts to append, since other commands may change the server in the meantime.
 const ATTEMPTS_MAX: usize = 8;
+const DAY_SECONDS: i64 = 86_400;
 
 /// Why no connection was made.
 #[derive(Debug, thiserror::Error)]
@@ -81,12 +82,12 @@ pub async fn connect_to(
     loaded: &Loaded<Server>,
 ) -> Result<Connection, ConnectError> {
     let live = loaded.state.live().ok_or(ConnectError::Unknown)?;
-    let pinned = live.host_key.pinned().ok_or(ConnectError::NotApproved)?.fingerprint;
+    let pinned = live.host_key.pinned().ok_or(ConnectError::NotApproved)?;
     let identity = identity(app, workspace, live).await?.ok_or(ConnectError::NoCredential)?;
     let sealer = &app.keyring.sealer;
     let address = address(sealer, workspace, live).await?;
     let user = Unsealer::of_workspace(sealer, workspace).required::<ServerUser>(&live.user).await?;
-    match app.remote.connect(&address, user.expose(), pinned, &identity).await {
+    match app.remote.connect(&address, user.expose(), pinned.into(), &identity).await {
         Err(error @ RemoteError::HostKey { seen }) => {
             if let Err(not_appended) = observe_host_key(app, workspace, server, loaded, seen).await
             {
@@ -121,7 +122,7 @@ pub async fn address(
     live: &LiveServer,
 ) -> Result<Address, OpenError> {
     let host = Unsealer::of_workspace(sealer, workspace).required::<ServerHost>(&live.host).await?;
-    Ok(Address::new(host.expose(), live.port))
+    Ok(Address::new(host.expose(), live.port).of_workspace(workspace))
 }
 
 /// Appends the host key that a server showed; `loaded` is the server's state before the connection. It
@@ -170,6 +171,61 @@ async fn append_host_key(
         )
         .execute(&app.executor, |refused| matches!(refused, Refused::Server(_)))
         .await
+}
+
+/// Appends the host keys that the server announced on this connection and proves to hold, where they are
+/// others than those that are known: a person may approve one of them in place of the approved one. Call it
+/// once a command has run, since the announcement has come by then. It is at most one event a day (UTC) for
+/// an address and its approved key, also if the server announces other keys each time. A failure is logged:
+/// the next connection tries it again.
+pub async fn announce_host_keys(
+    app: &App,
+    workspace: WorkspaceId,
+    server: ServerId,
+    connection: &Connection,
+) {
+    match append_announced(app, workspace, server, connection).await {
+        // The server has changed in the meantime: the keys are announced on the next connection again.
+        Ok(()) | Err(ExecuteError::Stale { .. }) => {}
+        Err(error) => {
+            tracing::warn!(%server, %error, "the announced host keys of a server were not appended: tried again at the next connection");
+        }
+    }
+}
+
+async fn append_announced(
+    app: &App,
+    workspace: WorkspaceId,
+    server: ServerId,
+    connection: &Connection,
+) -> Result<(), ExecuteError> {
+    let Some(announced) = connection.announced_host_keys() else { return Ok(()) };
+    let loaded = app.executor.load::<Server>(workspace.into(), server.0).await?;
+    let Some(live) = loaded.state.live() else { return Ok(()) };
+    // Only to the key that is approved now, and so at the address that it was approved at.
+    let pinned = live.host_key.pinned().map(HostKey::from);
+    let Some(pinned) = pinned.filter(|pinned| Some(*pinned) == connection.host_key()) else {
+        return Ok(());
+    };
+    if are_known(live, &announced) {
+        return Ok(());
+    }
+    let Some(proven) = connection.prove_host_keys().await else { return Ok(()) };
+    let day = app.clock.now().timestamp().div_euclid(DAY_SECONDS).to_be_bytes();
+    let (id, moves) = (server.0.as_bytes(), live.moves.to_be_bytes());
+    let cause = [b"announced host keys".as_slice(), id, &pinned.fingerprint.0, &moves, &day];
+    let keys = proven.into_iter().map(Into::into).collect();
+    SystemCommand::new(workspace.into(), &cause)
+        .step_at::<Server>(server.0, loaded.version, ServerCommand::AnnounceHostKeys { keys })
+        .execute(&app.executor, |refused| matches!(refused, Refused::Server(_)))
+        .await
+        .map(drop)
+}
+
+/// Neither list has a key twice.
+fn are_known(live: &LiveServer, announced: &[HostKey]) -> bool {
+    let proposals: Vec<HostKey> = live.proposals.iter().copied().map(Into::into).collect();
+    proposals.len() == announced.len() && announced.iter().all(|key| proposals.contains(key))
 }
 
 /// Compares sealed bytes: they differ after every change, since each sealing gives other bytes.

@@ -37,4 +37,5 @@ pub(crate) mod set_password;
 pub(crate) mod sign_out;
 pub(crate) mod system_command;
 pub(crate) mod waiting_erasures;
+pub(crate) mod watch_again;
 mod write_ahead;

@@ -21,7 +21,7 @@ select
   exists (
     select from (select until from working.invitations order by until limit 1) invitation
     where until <= $1) as invitations,
-  exists (select from working.server_monitors) as monitors,
+  exists (select from working.server_monitors where stopped_at is null) as monitors,
   exists (
       select from working.run_tasks
       where state = 'running' and coalesce(greatest(lease_until, next_at), '-infinity') <= statement_timestamp())

@@ -44,8 +44,11 @@ async fn ps_shows_nothing_of_a_cancelled_run() {
         assert_eq!(ending, &proven, "{mark}");
     }
     let kept = harness.sshd.home().join(".lethe/runs");
-    until("nothing is kept of it", async || {
-        std::fs::read_dir(&kept).unwrap().next().is_none().then_some(())
+    let is_removed =
+        |folder: std::path::PathBuf| folder.join("gone").exists() && !folder.join("out").exists();
+    until("only a note is kept of it", async || {
+        let mut folders = std::fs::read_dir(&kept).unwrap();
+        folders.all(|folder| is_removed(folder.unwrap().path())).then_some(())
     })
     .await;
     until("nothing is left", async || harness.sshd.processes().unwrap().is_empty().then_some(()))

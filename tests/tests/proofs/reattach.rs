@@ -189,8 +189,9 @@ fn reboot(harness: &RunHarness) {
 fn forget_boot(harness: &RunHarness) {
     for started in started(&harness.sshd.home().join(".lethe")) {
         let note = fs::read_to_string(&started).unwrap();
-        let (process, _) = note.trim_end().rsplit_once(' ').unwrap();
-        let other = format!("{process} 00000000-0000-4000-8000-000000000000\n");
+        let (line, rest) = note.split_once('\n').unwrap();
+        let (process, _) = line.rsplit_once(' ').unwrap();
+        let other = format!("{process} 00000000-0000-4000-8000-000000000000\n{rest}");
         fs::write(started, other).unwrap();
     }
 }

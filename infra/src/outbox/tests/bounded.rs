@@ -78,16 +78,17 @@ async fn another_kind_thing_or_person_has_its_own_number() {
 #[tokio::test]
 async fn all_servers_together_have_one_number() {
     let given = given().await;
-    let kind = MailKind::HostKeyMismatched;
-    let person = request();
     let of = |server| Some(MailReference::Server(ServerId(Uuid::from_u128(server))));
-    for server in 0..20 {
-        given.use_up(&MailRequest { kind, reference: of(server), ..person.clone() }, 1).await;
+    for kind in [MailKind::HostKeyMismatched, MailKind::ServerWatchStopped] {
+        let person = request();
+        for server in 0..20 {
+            given.use_up(&MailRequest { kind, reference: of(server), ..person.clone() }, 1).await;
+        }
+
+        assert!(given.put(&another(&MailRequest { kind, reference: of(99), ..person })).await);
+
+        assert_eq!(given.due().await, [], "{kind:?}");
     }
-
-    assert!(given.put(&another(&MailRequest { kind, reference: of(99), ..person })).await);
-
-    assert_eq!(given.due().await, []);
 }
 
 #[tokio::test]

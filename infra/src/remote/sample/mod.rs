@@ -1,4 +1,4 @@
-//! Measures a server: CPU, memory, disk, load and uptime, read from /proc by one command.
+//! Measures a server: CPU, memory, disk, load and uptime, read by one script. Each may be missing alone.
 
 mod parse;
 #[cfg(test)]
@@ -10,28 +10,37 @@ use domain::server::ConnectFailure;
 
 use super::{Connection, Limits, RemoteError};
 
-/// One line that means the same to every login shell: no newline, backslash, `!` or quote. The shell
-/// itself reads /proc; `df` is the only other programme.
-const COMMAND: &str = include_str!("sample.sh");
+/// Means the same to every login shell: the script comes by standard input.
+const COMMAND: &str = "exec sh";
+/// The shell itself reads /proc; `df`, which may take 5 seconds, and its timer are the only other programmes.
+const SCRIPT: &str = include_str!("sample.sh");
 const LIMITS: Limits = Limits { within: Duration::from_secs(15), bytes_max: 64 * 1024 };
 
-/// One measurement.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// One measurement: what the server has shown of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
     /// Since the server was started: compare two samples.
-    pub cpu: CpuTime,
+    pub cpu: Option<CpuTime>,
     /// In all.
-    pub memory_bytes: u64,
-    /// What a new programme could use without swapping (`MemAvailable`).
-    pub memory_available_bytes: u64,
+    pub memory_bytes: Option<u64>,
+    /// What a new programme could use without swapping (`MemAvailable`, since Linux 3.14); never more than
+    /// all.
+    pub memory_available_bytes: Option<u64>,
     /// Of the file system of `/`.
-    pub disk_bytes: u64,
-    /// For a user who is not root.
-    pub disk_available_bytes: u64,
+    pub disk: Option<DiskSpace>,
     /// Over 1, 5 and 15 minutes.
-    pub load: [f64; 3],
+    pub load: Option<[f64; 3]>,
     /// Since the server was started.
-    pub uptime_seconds: f64,
+    pub uptime_seconds: Option<f64>,
+}
+
+/// The size of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// In all.
+    pub bytes: u64,
+    /// For a user who is not root.
+    pub available_bytes: u64,
 }
 
 /// CPU time of all cores since the server was started, in ticks.
@@ -55,12 +64,12 @@ impl CpuTime {
     }
 }
 
-/// Measures the server now. It costs the server some milliseconds of CPU.
+/// Measures the server now. It costs the server some milliseconds of CPU, and 5 seconds where `df` does not
+/// answer.
 ///
 /// # Errors
-/// `Refused(Command)` where the server has no /proc or `df`.
+/// `Refused(Command)` where the server does not run the script.
 pub async fn sample(connection: &Connection) -> Result<Sample, RemoteError> {
-    let done = connection.exec(COMMAND.trim_end(), b"", LIMITS).await?;
-    // A server without /proc or df answers, but not with a sample.
+    let done = connection.exec(COMMAND, SCRIPT.as_bytes(), LIMITS).await?;
     parse::sample(&done.out).ok_or(RemoteError::Refused(ConnectFailure::Command))
 }

@@ -1,6 +1,6 @@
-//! Parses a sample from a server's answer, strictly.
+//! Parses a sample from a server's answer: each line strictly, and none because of another.
 
-use super::{CpuTime, Sample};
+use super::{CpuTime, DiskSpace, Sample};
 
 const BEGIN: &str = "lethe: sample";
 const KIB: u64 = 1024;
@@ -8,33 +8,46 @@ const KIB: u64 = 1024;
 const CPU_FIELDS: usize = 8;
 const IDLE: [usize; 2] = [3, 4];
 
+/// `None`: the script did not run.
 pub(super) fn sample(out: &[u8]) -> Option<Sample> {
-    let text = std::str::from_utf8(out).ok()?;
-    let mut lines = text.lines().skip_while(|line| *line != BEGIN).skip(1);
-    let cpu = cpu(lines.next()?)?;
-    let memory_bytes = memory(lines.next()?, "MemTotal:")?;
-    let memory_available_bytes = memory(lines.next()?, "MemAvailable:")?;
-    let load = load(lines.next()?)?;
-    let uptime_seconds = uptime(lines.next()?)?;
-    let [disk_bytes, disk_available_bytes] = disk(lines.nth(1)?)?;
-    let is_consistent =
-        memory_available_bytes <= memory_bytes && disk_available_bytes <= disk_bytes;
-    let sample = Sample {
-        cpu,
-        memory_bytes,
-        memory_available_bytes,
-        disk_bytes,
-        disk_available_bytes,
-        load,
-        uptime_seconds,
-    };
-    (is_consistent && lines.next().is_none()).then_some(sample)
+    let text = String::from_utf8_lossy(out);
+    // What has no end may have been cut in the middle of a number.
+    let lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+    let mut lines = lines.skip_while(|line| *line != BEGIN);
+    lines.next()?;
+    let mut sample = Sample::default();
+    for line in lines {
+        read(line, &mut sample);
+    }
+    let total = sample.memory_bytes;
+    sample.memory_available_bytes = sample
+        .memory_available_bytes
+        .filter(|available| total.is_none_or(|total| *available <= total));
+    Some(sample)
+}
+
+/// The first line of each name counts.
+fn read(line: &str, sample: &mut Sample) {
+    let mut words = line.split_whitespace();
+    let (Some(name), words) = (words.next(), words.collect::<Vec<_>>()) else { return };
+    match name {
+        "cpu" => sample.cpu = sample.cpu.or_else(|| cpu(&words)),
+        "MemTotal:" => sample.memory_bytes = sample.memory_bytes.or_else(|| memory(&words)),
+        "MemAvailable:" => {
+            sample.memory_available_bytes =
+                sample.memory_available_bytes.or_else(|| memory(&words));
+        }
+        "load" => sample.load = sample.load.or_else(|| load(&words)),
+        "up" => sample.uptime_seconds = sample.uptime_seconds.or_else(|| uptime(&words)),
+        "disk" => sample.disk = sample.disk.or_else(|| disk(&words)),
+        _ => {}
+    }
 }
 
 /// `cpu 12 0 34 5678 9 0 1 0 0 0`
-fn cpu(line: &str) -> Option<CpuTime> {
-    let fields = line.strip_prefix("cpu ")?.split(' ').map(|field| field.parse::<u64>().ok());
-    let fields: Vec<u64> = fields.collect::<Option<_>>()?;
+fn cpu(words: &[&str]) -> Option<CpuTime> {
+    let fields: Vec<u64> =
+        words.iter().map(|field| field.parse::<u64>().ok()).collect::<Option<_>>()?;
     let fields = fields.get(..CPU_FIELDS)?;
     let sum = |sum: u64, field: &u64| sum.checked_add(*field);
     let total = fields.iter().try_fold(0, sum)?;
@@ -43,40 +56,32 @@ fn cpu(line: &str) -> Option<CpuTime> {
 }
 
 /// `MemTotal: 8031932 kB`
-fn memory(line: &str, name: &str) -> Option<u64> {
-    let [first, number, unit] = words(line)?;
-    let kib: u64 = number.parse().ok()?;
-    (first == name && unit == "kB").then_some(kib)?.checked_mul(KIB)
+fn memory(words: &[&str]) -> Option<u64> {
+    let [number, "kB"] = words else { return None };
+    kib(number)
 }
 
 /// `load 0.20 0.18 0.12 1/80 11206`
-fn load(line: &str) -> Option<[f64; 3]> {
-    let [first, one, five, fifteen, _, _] = words(line)?;
-    let loads = [decimal(one)?, decimal(five)?, decimal(fifteen)?];
-    (first == "load").then_some(loads)
+fn load(words: &[&str]) -> Option<[f64; 3]> {
+    let [one, five, fifteen, _, _] = words else { return None };
+    Some([decimal(one)?, decimal(five)?, decimal(fifteen)?])
 }
 
 /// `up 350735.47 234388.90`
-fn uptime(line: &str) -> Option<f64> {
-    let [first, up, _] = words(line)?;
-    let up = decimal(up)?;
-    (first == "up").then_some(up)
+fn uptime(words: &[&str]) -> Option<f64> {
+    let [up, _] = words else { return None };
+    decimal(up)
 }
 
-/// `/dev/sda1 41151808 9120128 30097472 24% /`: the device's name may hold spaces.
-fn disk(line: &str) -> Option<[u64; 2]> {
-    let mut fields = line.split_whitespace().rev();
-    let mount = fields.next()?;
-    let (_share, available, _used, all) =
-        (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    let _device = fields.next()?;
-    let kib = |field: &str| field.parse::<u64>().ok()?.checked_mul(KIB);
-    let sizes = [kib(all)?, kib(available)?];
-    (mount == "/").then_some(sizes)
+/// `disk /dev/sda1 41151808 9120128 30097472 24% /`: the device's name may hold spaces.
+fn disk(words: &[&str]) -> Option<DiskSpace> {
+    let [_, .., all, _used, available, _share, "/"] = words else { return None };
+    let (bytes, available_bytes) = (kib(all)?, kib(available)?);
+    (available_bytes <= bytes).then_some(DiskSpace { bytes, available_bytes })
 }
 
-fn words<const N: usize>(line: &str) -> Option<[&str; N]> {
-    line.split(' ').collect::<Vec<_>>().try_into().ok()
+fn kib(word: &str) -> Option<u64> {
+    word.parse::<u64>().ok()?.checked_mul(KIB)
 }
 
 /// Digits with a point between: neither a sign, an exponent, `inf` nor `nan`.

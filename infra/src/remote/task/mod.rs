@@ -8,21 +8,28 @@ mod chunk;
 mod follow;
 mod id;
 mod launch;
+mod preflight;
 mod rest;
 mod script;
+mod sweep;
 #[cfg(test)]
 pub(super) mod tests;
 mod watch;
 
 use std::time::Duration;
 
-pub use answer::{Buried, Cause, End, Ending, Killed, Started, TaskError, TaskState, Unsupported};
+pub use answer::{
+    CheckedFact, End, Ending, Fact, Forbidden, Killed, Left, Preflight, Started, StopCause, TaskError,
+    TaskState, Unproven, Unsupported,
+};
 pub use await_end::wait;
 pub use chunk::{Chunk, Output};
 pub use follow::{Tail, tail};
 pub use id::TaskId;
 pub use launch::{Launch, LaunchError};
+pub use preflight::preflight;
 pub use rest::{Rest, rest};
+pub use sweep::sweep;
 pub use watch::{Watch, Watched, watch};
 
 use super::{Connection, Limits};
@@ -35,8 +42,9 @@ const START_WITHIN: Duration = Duration::from_mins(1);
 /// The time that a kill may take beyond its grace.
 const KILL_WITHIN: Duration = Duration::from_secs(40);
 
-/// Starts the command, unless it was started, buried or removed before. Of any number of requests, also at the same
-/// time and from several nodes, exactly one gets `Launched`. After a lost connection, call it again.
+/// Starts the command, unless it was started, forbidden or removed before. Of any number of requests,
+/// also at the same time and from several nodes, exactly one gets `Launched`. After a lost connection,
+/// call it again.
 ///
 /// # Errors
 /// `Launch` and `Unsupported`: nothing was started. `Remote`: it is unknown whether it was.
@@ -53,18 +61,21 @@ pub async fn probe(connection: &Connection, task: &TaskId) -> Result<TaskState, 
     ask(connection, &Script::probe(task), ANSWER_WITHIN).await?.state()
 }
 
-/// Ends the command: TERM to its process group, KILL to what is left after `grace` (whole seconds),
-/// until no process is left that carries its mark or belongs to its session. Also kills processes
-/// that an ended command left running.
+/// Ends the command: TERM to its process group and all other processes of it, KILL to what is left
+/// after `grace` (whole seconds). Also kills processes that an ended command left running, of a
+/// command that was never started or is removed, too. The cause is noted on the server, unless the
+/// command has ended.
 ///
 /// # Errors
-/// `Missing`: never started, or removed. `NotProven`: processes may still be running.
+/// The server was not reached, or its answer cannot be read. That processes are left, or may be, is
+/// no error: see [`Killed::proven`].
 pub async fn kill(
     connection: &Connection,
     task: &TaskId,
     grace: Duration,
+    cause: StopCause,
 ) -> Result<Killed, TaskError> {
-    let script = Script::kill(task, grace.as_secs());
+    let script = Script::kill(task, grace.as_secs(), cause);
     ask(connection, &script, KILL_WITHIN.saturating_add(grace)).await?.killed()
 }
 
@@ -73,8 +84,8 @@ pub async fn kill(
 ///
 /// # Errors
 /// `Unsupported`: the server cannot note it.
-pub async fn bury(connection: &Connection, task: &TaskId) -> Result<Buried, TaskError> {
-    ask(connection, &Script::bury(task), ANSWER_WITHIN).await?.buried()
+pub async fn forbid(connection: &Connection, task: &TaskId) -> Result<Forbidden, TaskError> {
+    ask(connection, &Script::forbid(task), ANSWER_WITHIN).await?.forbidden()
 }
 
 /// Removes what the server keeps of a command that does not run any more, but for a note by which it

@@ -3,14 +3,15 @@
 mod cancel;
 mod commands;
 mod doors;
+mod host_keys;
 mod identities;
 
 use std::time::Duration;
 
-use domain::server::Fingerprint;
+use domain::server::KeyAlgorithm;
 
 use super::{
-    Address, CommandOutput, Connection, Egress, Identity, Limits, Remote, RemoteError,
+    Address, CommandOutput, Connection, Egress, HostKey, Identity, Limits, Remote, RemoteError,
     RemoteOptions,
 };
 use test_support::sshd::{Sshd, SshdOptions};
@@ -44,8 +45,10 @@ impl SshHarness {
         Address::new("127.0.0.1", self.sshd.port())
     }
 
-    fn key(&self) -> Fingerprint {
-        self.sshd.host_key_fingerprint().unwrap().parse().unwrap()
+    /// The key that every sshd of a test has.
+    fn key(&self) -> HostKey {
+        let fingerprint = self.sshd.host_key_fingerprint().unwrap().parse().unwrap();
+        HostKey { algorithm: KeyAlgorithm::Ed25519, fingerprint }
     }
 
     /// Whether the server was asked to let anybody in.

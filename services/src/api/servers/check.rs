@@ -8,7 +8,7 @@ use actix_web::http::{StatusCode, header};
 use domain::server::ConnectFailure;
 use domain::workspace::WorkspaceAction;
 use infra::event_store::Receipt;
-use infra::remote::{Limits, RemoteError};
+use infra::remote::{Connection, Limits, RemoteError};
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -23,10 +23,15 @@ use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::servers::view::HostKeyView;
 use crate::api::{Api, ApiData};
-use crate::operations::connect::{ConnectError, address, connect_to, observe_host_key};
+use crate::operations::connect::{
+    ConnectError, address, announce_host_keys, connect_to, observe_host_key,
+};
+use crate::operations::watch_again::watch_again;
 
-/// Shorter than an answer may take.
+/// Together with the next one shorter than an answer may take.
 const WITHIN: Duration = Duration::from_secs(12);
+/// For the proofs of announced host keys. What is not appended in time is announced to the next connection.
+const ANNOUNCED_WITHIN: Duration = Duration::from_secs(2);
 const COMMAND: &str = "true";
 const COMMAND_LIMITS: Limits = Limits { within: Duration::from_secs(5), bytes_max: 4096 };
 
@@ -127,7 +132,9 @@ const fn stage(cause: ConnectFailure) -> CheckStage {
 }
 
 /// Connects to the server as far as it is let. Without an approved host key that is to its key,
-/// which is kept to be approved; with one, and with a credential, to a command.
+/// which is kept to be approved; with one, and with a credential, to a command. Other host keys that the
+/// server announces then and proves to hold are kept as proposals. If nobody watched the server any more,
+/// since it refused its credential, it is watched again once a command ran.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/check", tag = "servers",
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path)),
@@ -146,14 +153,22 @@ async fn check(
     api.limits.server_check(member.account)?;
     // The body may come long after the admission: a host key that was stopped since is not used.
     let server = server.reload(&api, member.tenant()).await?;
-    let mut observed = None;
+    let (mut observed, mut reached) = (None, None);
     let outcome = if server.live()?.is_usable() {
-        timeout(WITHIN, run_check(&api, &member, &server)).await
+        timeout(WITHIN, run_check(&api, &member, &server, &mut reached)).await
     } else {
         timeout(WITHIN, look(&api, &member, &server, &mut observed)).await
     };
     let was_cut_short = outcome.is_err();
     let outcome = outcome.unwrap_or(Ok(Outcome::Failed(CheckStage::Connection)))?;
+    if let Some(connection) = reached {
+        let announced = announce_host_keys(&api.app, member.workspace, server.id, &connection);
+        // What the check has found does not depend on it.
+        let _ = timeout(ANNOUNCED_WITHIN, announced).await;
+    }
+    if outcome == Outcome::Done {
+        observed = watch_again(&api.app, member.workspace, server.id, server.live()?).await?;
+    }
     let read = async {
         let after = server.reload(&api, member.tenant()).await?;
         let checked = CheckServerResponse {
@@ -164,7 +179,7 @@ async fn check(
         };
         Ok::<_, Problem>((after.version, checked))
     };
-    // A host key that was appended is answered, whatever can be read behind it.
+    // What was appended is answered, whatever can be read behind it.
     let may_have_appended =
         observed.is_some() || was_cut_short || outcome == Outcome::Failed(CheckStage::HostKey);
     let read = if may_have_appended { if_read(read).await } else { Some(read.await?) };
@@ -187,7 +202,8 @@ async fn look(
 ) -> Result<Outcome, Problem> {
     let live = server.live()?;
     let address = address(&api.app.keyring.sealer, member.workspace, live).await?;
-    let seen = match api.app.remote.observe(&address).await {
+    let approved = live.host_key.pinned().map(|key| key.algorithm);
+    let seen = match api.app.remote.observe_first(&address, approved).await {
         Ok(seen) => seen,
         Err(error) => return Ok(Outcome::Failed(stage(error.cause()))),
     };
@@ -205,7 +221,13 @@ async fn look(
     })
 }
 
-async fn run_check(api: &Api, member: &Member, server: &PathServer) -> Result<Outcome, Problem> {
+/// `reached` is the connection on which a command ran.
+async fn run_check(
+    api: &Api,
+    member: &Member,
+    server: &PathServer,
+    reached: &mut Option<Connection>,
+) -> Result<Outcome, Problem> {
     let connection = match connect_to(&api.app, member.workspace, server.id, &server.loaded()).await
     {
         Ok(connection) => connection,
@@ -217,8 +239,12 @@ async fn run_check(api: &Api, member: &Member, server: &PathServer) -> Result<Ou
         Err(ConnectError::Unknown) => return Err(Problem::of(ProblemKind::NotFound)),
         Err(error @ ConnectError::Unavailable(_)) => return Err(Problem::unavailable(&error)),
     };
-    match connection.exec(COMMAND, &[], COMMAND_LIMITS).await {
-        Ok(ran) if ran.exit == Some(0) => Ok(Outcome::Done),
+    let ran = connection.exec(COMMAND, &[], COMMAND_LIMITS).await;
+    match ran {
+        Ok(ran) if ran.exit == Some(0) => {
+            *reached = Some(connection);
+            Ok(Outcome::Done)
+        }
         Ok(_)
         | Err(
             RemoteError::Address(_)

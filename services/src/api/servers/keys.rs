@@ -35,7 +35,10 @@ pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::ApproveHostKey, __path_approve, approve)
         .refuses(&[ProblemKind::PasswordWrong, ProblemKind::Refused])
-        .refuses_values(&[("/fingerprint", "this is not the key that was observed")]);
+        .refuses_values(&[(
+            "/fingerprint",
+            "this is neither the observed key nor an announced one",
+        )]);
     routes
         .add_action(WorkspaceAction::AttachCredential, __path_attach, attach)
         .refuses(&[ProblemKind::Refused])
@@ -69,8 +72,8 @@ impl FromFields for ApproveHostKeyRequest {
     }
 }
 
-/// Approves the host key that was observed. From then on nothing connects to a server that shows
-/// another. Only a person does this, with the password.
+/// Approves the host key that was observed, or one of the proposals in place of the approved one. From
+/// then on nothing connects to a server that shows another. Only a person does this, with the password.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/host-key/approve", tag = "servers",
     request_body = ApproveHostKeyRequest,

@@ -80,7 +80,8 @@ impl From<Series> for Spread {
     }
 }
 
-/// What was measured from `starts_at` on, for a step. Where `samples` is 0, nothing was.
+/// What was measured from `starts_at` on, for a step. Where `samples` is 0, nothing was; what the server
+/// did not show is null.
 #[derive(Serialize, ToSchema)]
 pub struct MetricsPoint {
     starts_at: DateTime<Utc>,
@@ -109,12 +110,12 @@ fn view(starts_at: DateTime<Utc>, point: Option<&Point>) -> MetricsPoint {
         starts_at,
         samples: point.map_or(0, |point| point.samples),
         cpu_share: point.and_then(|point| point.cpu_share).map(Into::into),
-        memory_used: point.map(|point| point.memory_used.into()),
-        memory_total: point.map(|point| point.memory_total),
-        disk_used: point.map(|point| point.disk_used.into()),
-        disk_total: point.map(|point| point.disk_total),
-        load: point.map(|point| point.load.into()),
-        uptime_seconds: point.map(|point| point.uptime_seconds),
+        memory_used: point.and_then(|point| point.memory_used).map(Into::into),
+        memory_total: point.and_then(|point| point.memory_total),
+        disk_used: point.and_then(|point| point.disk_used).map(Into::into),
+        disk_total: point.and_then(|point| point.disk_total),
+        load: point.and_then(|point| point.load).map(Into::into),
+        uptime_seconds: point.and_then(|point| point.uptime_seconds),
     }
 }
 

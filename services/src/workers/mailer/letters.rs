@@ -26,6 +26,7 @@ pub(super) const fn link_of(kind: MailKind) -> Option<(LinkPurpose, &'static str
         | MailKind::ErasureRequested
         | MailKind::ErasureCancelled
         | MailKind::HostKeyMismatched
+        | MailKind::ServerWatchStopped
         | MailKind::NewSignIn
         | MailKind::ApiTokenIssued
         | MailKind::ApiTokenRotated
@@ -118,6 +119,7 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
                 .to_owned(),
         ),
         MailKind::HostKeyMismatched => ("A server shows another host key", mismatch(link)),
+        MailKind::ServerWatchStopped => ("A server lets us in no more", refused(link)),
         MailKind::NewSignIn => (
             "A new sign-in to your account",
             format!(
@@ -278,5 +280,15 @@ fn mismatch(server: &str) -> String {
          It is the server {server}.\n\n\
          If somebody set it up anew, compare the fingerprint on the server itself and approve it. \
          If nobody did, somebody may be in between: find out first."
+    )
+}
+
+fn refused(server: &str) -> String {
+    format!(
+        "a server of a workspace that you look after has refused its key for hours. We try it no more, so \
+         nobody watches the server.\n\n\
+         It is the server {server}.\n\n\
+         Put the key back into its `authorized_keys`, or attach another one, and check the server: once a \
+         check succeeds, it is watched again. If nobody has taken the key away, find out who did."
     )
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::Account;
 use domain::privacy::Sealed;
+use domain::server::ServerEvent;
 use domain::workspace::{Role, Workspace, WorkspaceEvent};
 use domain::{AccountId, ApiTokenId, ServerId, WorkspaceId};
 use infra::event_store::{Executor, LoadError, Until};
@@ -25,13 +26,18 @@ struct Notice {
     until: Option<DateTime<Utc>>,
 }
 
-/// A changed host key, to each owner and admin.
-pub(super) async fn mismatch(
+/// What becomes of a server, to each owner and admin.
+pub(super) async fn of_server(
     executor: &Executor,
     event: &Recorded,
 ) -> Result<Vec<MailRequest>, WorkerError> {
+    let kind = match event.decode()? {
+        ServerEvent::HostKeyMismatched { .. } => MailKind::HostKeyMismatched,
+        ServerEvent::WatchStopped { .. } => MailKind::ServerWatchStopped,
+        _ => return Ok(vec![]),
+    };
     let reference = Some(MailReference::Server(ServerId(event.stream_id())));
-    let notice = Notice { kind: MailKind::HostKeyMismatched, reference, until: None };
+    let notice = Notice { kind, reference, until: None };
     let workspace = event.tenant();
     let loaded = executor.load::<Workspace>(workspace, workspace.0).await?;
     let looks_after = |role| matches!(role, Role::Owner | Role::Admin);

@@ -88,6 +88,7 @@ impl Worker for Mailer {
             "workspace.deletion_hastened",
             "workspace.deletion_cancelled",
             "server.host_key_mismatched",
+            "server.watch_stopped",
         ]
     }
 
@@ -98,7 +99,7 @@ impl Worker for Mailer {
                 invitation_request(event)?.into_iter().collect()
             }
             "workspace" => members::of_workspace(executor, event).await?,
-            "server" => members::mismatch(executor, event).await?,
+            "server" => members::of_server(executor, event).await?,
             _ if event.event_type() == "account.login_succeeded" => {
                 new_sign_in::request(&self.app, event).await?.into_iter().collect()
             }

@@ -1,7 +1,10 @@
-//! Watches the servers that Lethe may connect to: each by one node, over one connection that
-//! stays open. Samples go to a table of their own; an event is appended only when a server becomes
-//! reachable or unreachable.
+//! Watches the servers that Lethe may connect to: each by one node, over a connection that stays open
+//! and is replaced now and then. Samples go to a table of their own; an event is appended only when a server
+//! becomes reachable or unreachable, or nobody watches it any more.
 
+mod opinion;
+mod patience;
+mod report;
 mod rounds;
 mod watch;
 
@@ -10,8 +13,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::server::{LiveServer, Server, ServerEvent};
-use domain::{ServerId, TenantId, WorkspaceId};
+use domain::server::{Server, ServerEvent, Watch};
+use domain::{ServerId, WorkspaceId};
 use infra::event_store::Executor;
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::monitors::Monitors;
@@ -47,14 +50,20 @@ impl ServerMonitor {
     /// Uses the newest state, which may be ahead of the event: later events repeat this.
     async fn follow(
         &self,
-        tenant: TenantId,
+        event: &Recorded,
         (server, state): (ServerId, &Server),
         tx: &Transaction<'_>,
     ) -> Result<(), WorkerError> {
-        if state.live().is_some_and(LiveServer::is_usable) {
-            self.monitors.watch(tx, WorkspaceId(tenant.0), server).await?;
-        } else {
-            self.monitors.delete_server(tx, server).await?;
+        let workspace = WorkspaceId(event.tenant().0);
+        let usable = state.live().filter(|live| live.is_usable());
+        match usable.map(|live| live.watch) {
+            None => self.monitors.delete_server(tx, server).await?,
+            Some(Watch::Stopped { .. }) => self.monitors.stop(tx, workspace, server).await?,
+            // Who watches it goes on.
+            Some(Watch::On) if event.event_type() == "server.reachable" => {
+                self.monitors.resume(tx, server).await?;
+            }
+            Some(Watch::On) => self.monitors.watch(tx, workspace, server).await?,
         }
         self.wake.notify_one();
         Ok(())
@@ -74,6 +83,8 @@ impl Worker for ServerMonitor {
             "server.credential_attached",
             "server.credential_rotated",
             "server.address_changed",
+            "server.reachable",
+            "server.watch_stopped",
             "server.removed",
             "workspace.deleted",
         ]
@@ -113,7 +124,7 @@ impl Worker for ServerMonitor {
             | ServerEvent::DeploymentConfigured { .. }
             | ServerEvent::DeploymentDeleted { .. } => {}
         }
-        self.follow(event.tenant(), (server, &loaded.state), tx).await
+        self.follow(event, (server, &loaded.state), tx).await
     }
 }
 

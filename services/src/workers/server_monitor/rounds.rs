@@ -6,19 +6,22 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use domain::ServerId;
-use infra::monitors::{ServerFailures, WatchedServer};
+use infra::monitors::{Opinion, Round, ServerFailures, WantedOpinion, WatchedServer};
 use infra::postgres::PgError;
 use infra::supervise;
 use tokio::sync::{Mutex, mpsc};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 
-use super::watch::{WatchReport, watch};
+use super::opinion::{self, Opinions};
+use super::report::WatchReport;
+use super::watch::watch;
 use crate::wiring::App;
 
 /// How many reports wait while the database is unreachable; further ones are dropped.
 const WAITING_MAX: usize = 4096;
 
-/// Named in `/readyz` from a panic to the next round.
+/// What another node has said last of a server.
+type LastOpinion = tokio::sync::watch::Sender<Option<Opinion>>;
 
 #[derive(Clone)]
 pub struct Rounds(Arc<Mutex<State>>);
@@ -27,6 +30,8 @@ struct State {
     watches: HashMap<ServerId, Watch>,
     reports: mpsc::Sender<WatchReport>,
     received: mpsc::Receiver<WatchReport>,
+    /// Servers of other nodes that are tried for them.
+    tries: JoinSet<()>,
     /// The day on which the tables of the next days were created.
     day: Option<NaiveDate>,
 }
@@ -35,6 +40,7 @@ struct State {
 struct Watch {
     fence: i64,
     task: AbortHandle,
+    opinion: LastOpinion,
 }
 
 impl Drop for Watch {
@@ -50,6 +56,7 @@ impl Rounds {
             watches: HashMap::new(),
             reports: sender,
             received: receiver,
+            tries: JoinSet::new(),
             day: None,
         })))
     }
@@ -65,16 +72,20 @@ impl Rounds {
             app.monitors.create_days().await?;
             state.day = Some(today);
         }
-        let watched = app.monitors.round().await?;
-        state.follow(&app, &watched, watch);
+        // Before the rows are read: a watch ends once its pause is written.
+        state.forget_ended();
+        let Round { servers, opinions } = app.monitors.round().await?;
+        state.follow(&app, &servers, watch);
+        state.give(&app, opinions);
         state.write(&app).await?;
-        Ok(!watched.is_empty())
+        Ok(!servers.is_empty())
     }
 
     /// Ends every watch and releases the servers: other nodes can claim them at once.
     pub async fn stop(&self, app: &App) {
         let mut state = self.0.lock().await;
         state.watches.clear();
+        state.tries.abort_all();
         if app.config.monitor_seconds == 0 {
             return;
         }
@@ -88,27 +99,44 @@ impl Rounds {
 }
 
 impl State {
-    /// Ends what is no longer watched by this node, and starts what is not under way, with `watch`.
+    fn forget_ended(&mut self) {
+        self.watches.retain(|_, watch| !watch.task.is_finished());
+        while self.tries.try_join_next().is_some() {}
+    }
+
+    /// Ends what is no longer watched by this node; with `watch`, starts what is not under way, unless it is
+    /// paused; and hands on what other nodes have said.
     fn follow<W, F>(&mut self, app: &App, watched: &[WatchedServer], watch: W)
     where
-        W: Fn(App, WatchedServer, mpsc::Sender<WatchReport>) -> F,
+        W: Fn(App, WatchedServer, mpsc::Sender<WatchReport>, Opinions) -> F,
         F: Future<Output = ()> + Send + 'static,
     {
         let fences: HashMap<ServerId, i64> =
             watched.iter().map(|watched| (watched.server, watched.fence)).collect();
-        self.watches.retain(|server, watch| {
-            fences.get(server) == Some(&watch.fence) && !watch.task.is_finished()
-        });
+        self.watches.retain(|server, watch| fences.get(server) == Some(&watch.fence));
         for watched in watched {
-            if !self.watches.contains_key(&watched.server) {
-                let watch = watch(app.clone(), *watched, self.reports.clone());
+            if let Some(watch) = self.watches.get(&watched.server) {
+                watch.opinion.send_if_modified(|known| {
+                    std::mem::replace(known, watched.opinion) != watched.opinion
+                });
+            } else if !watched.is_paused {
+                let opinion = LastOpinion::new(watched.opinion);
+                let watch = watch(app.clone(), *watched, self.reports.clone(), opinion.subscribe());
                 let task = tokio::spawn(supervised(app.clone(), watched.server, watch));
-                let watch = Watch { fence: watched.fence, task: task.abort_handle() };
+                let watch = Watch { fence: watched.fence, task: task.abort_handle(), opinion };
                 self.watches.insert(watched.server, watch);
             }
         }
-        let watched = i64::try_from(self.watches.len()).unwrap_or(i64::MAX);
-        app.metrics.servers_watched.set(watched);
+        // Those that are paused as well: this node starts them again.
+        app.metrics.servers_watched.set(i64::try_from(watched.len()).unwrap_or(i64::MAX));
+    }
+
+    /// Tries what other nodes do not reach.
+    fn give(&mut self, app: &App, opinions: Vec<WantedOpinion>) {
+        for wanted in opinions {
+            let given = opinion::give(app.clone(), wanted);
+            self.tries.spawn(supervised(app.clone(), wanted.server, given));
+        }
     }
 
     async fn write(&mut self, app: &App) -> Result<(), PgError> {
@@ -157,9 +185,12 @@ mod tests {
             workspace: WorkspaceId(Uuid::from_u128(2)),
             fence: 1,
             failures: None,
+            refused: 0,
+            is_paused: false,
+            opinion: None,
         };
         let started = Arc::new(AtomicU32::new(0));
-        let watch = |_, _, _| {
+        let watch = |_, _, _, _| {
             let started = Arc::clone(&started);
             async move {
                 assert_ne!(started.fetch_add(1, Ordering::Relaxed), 0, "the first time");
@@ -175,6 +206,7 @@ mod tests {
         until("it has ended", async || state.watches.values().all(|it| it.task.is_finished()))
             .await;
 
+        state.forget_ended();
         for _ in 0..2 {
             state.follow(&app, &[server], watch);
         }

@@ -62,12 +62,14 @@ pub async fn ready(node: &TestServer) {
 pub async fn settle(installation: &Installation, node: &TestServer, name: &str) -> Erasing {
     let person = Person::named(name);
     let signed_in = person.settle(&node.client(), installation).await;
-    Erasing { person, signed_in }
+    let account = signed_in.account().await.parse().unwrap();
+    Erasing { person, signed_in, account }
 }
 
 pub struct Erasing {
     person: Person,
     signed_in: tests::Client,
+    account: Uuid,
 }
 
 impl Erasing {
@@ -75,12 +77,12 @@ impl Erasing {
     pub async fn erase(&self, installation: &Installation) {
         let keyring = installation.keyring().await;
         let asks = json!({ "password": self.person.password, "grace_days": 0 });
-        let since = Clock::system().now();
         self.signed_in.ask_for_erasure(asks).await.expect(202);
+        // By the subject: a look must not read all erasures.
         let erased = "select exists (select from keyring.erasures
-            where state in ('destroyed', 'completed', 'backup_proven') and requested_at >= $1)";
+            where subject = $1 and state in ('destroyed', 'completed', 'backup_proven'))";
         until("the keys are erased", async || {
-            keyring.query_one(erased, &[&since]).await.unwrap().get::<_, bool>(0)
+            keyring.query_one(erased, &[&self.account]).await.unwrap().get::<_, bool>(0)
         })
         .await;
     }

@@ -28,7 +28,7 @@ const NOISE_MS: f64 = 2.0;
 const LOOK_MS: f64 = 10.0;
 /// The same of 99th percentiles: one more tick of the scheduler.
 const P99_NOISE_MS: f64 = 4.0;
-const QUEUED: &str = "lethe_runs{state=\"queued\"} 2000";
+const QUEUED: &str = "lethe_runs{state=\"queued\"} 1000";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_grows_with_what_was_done_before() {

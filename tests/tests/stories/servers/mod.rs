@@ -5,7 +5,10 @@ mod credentials;
 mod deployments;
 mod held;
 mod host_keys;
+mod opinions;
+mod patience;
 mod rights;
+mod rotated_keys;
 mod watching;
 
 use serde_json::{Value, json};

@@ -1,16 +1,18 @@
 //! Watching: samples arrive, and a server is unreachable only after several failures over time.
 
+use std::os::unix::fs::PermissionsExt;
+
 use chrono::TimeDelta;
 use infra::clock::Clock;
 use infra::log::status;
 use infra::postgres::{ConnectOptions, connect};
 use serde_json::{Value, json};
-use tests::{Harness, Proxy, Sshd, StallWatch, until};
+use tests::{Harness, Proxy, Sshd, SshdOptions, StallWatch, until};
 
 use super::{count, set_up_with, until_event};
 
 /// A server that a loaded machine makes slow is not unreachable: to connect may take long.
-const SETTINGS: [(&str, &str); 3] =
+pub(super) const SETTINGS: [(&str, &str); 3] =
     [("monitor_seconds", "1"), ("unreachable_seconds", "2"), ("ssh_connect_seconds", "20")];
 
 async fn watched() -> (Harness, Sshd, String) {
@@ -23,7 +25,7 @@ async fn watched_with(settings: &[(&str, &str)]) -> (Harness, Sshd, String) {
     (harness, sshd, server)
 }
 
-async fn reach(harness: &Harness, server: &str, expected: &str) -> Value {
+pub(super) async fn reach(harness: &Harness, server: &str, expected: &str) -> Value {
     until(&format!("the server is {expected}"), async || {
         let shown = harness.ada.get(server).await.expect(200).json();
         (shown["reach"]["state"] == expected).then(|| shown["reach"].clone())
@@ -47,7 +49,7 @@ async fn samples(harness: &Harness, server: &str) -> i64 {
 }
 
 /// Waits for so many more samples.
-async fn more_samples(harness: &Harness, server: &str, more: i64) {
+pub(super) async fn more_samples(harness: &Harness, server: &str, more: i64) {
     let before = samples(harness, server).await;
     until("more samples", async || {
         let now = samples(harness, server).await;
@@ -57,7 +59,7 @@ async fn more_samples(harness: &Harness, server: &str, more: i64) {
 }
 
 /// Waits until the watch knows of the last change of the server: it begins anew with each.
-async fn watch_is_settled(harness: &Harness, server: &str) {
+pub(super) async fn watch_is_settled(harness: &Harness, server: &str) {
     let url = harness.installation.log_url();
     let pool = connect(&url, &ConnectOptions::default()).await.unwrap();
     until("the worker has read everything", async || {
@@ -90,6 +92,36 @@ async fn samples_arrive_over_one_connection_and_none_is_an_event() {
     assert_eq!(logins(), before, "{}", sshd.log());
     reach(&harness, &server, "reachable").await;
     assert_eq!(count(&harness, "server.reachable").await, 1);
+}
+
+/// As where the file system of `/` does not answer.
+#[tokio::test]
+async fn a_df_that_does_not_end_makes_no_server_unreachable_and_hides_no_other_metric() {
+    let programmes = tempfile::tempdir().unwrap();
+    let df = programmes.path().join("df");
+    std::fs::write(&df, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+    std::fs::set_permissions(&df, PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", programmes.path().display());
+    let environment = vec![("PATH".to_owned(), path)];
+    let sshd = Sshd::start_with(&SshdOptions { environment, ..SshdOptions::default() }).unwrap();
+    let harness = set_up_with(&SETTINGS).await;
+    let server = harness.usable_server(&sshd).await;
+
+    watch_is_settled(&harness, &server).await;
+    let logins = || sshd.log().matches("Accepted publickey").count();
+    let before = logins();
+
+    more_samples(&harness, &server, 2).await;
+
+    assert_eq!(logins(), before, "{}", sshd.log());
+    reach(&harness, &server, "reachable").await;
+    let points = points(&harness, &server).await;
+    let point = points.iter().find(|point| point["samples"].as_i64() > Some(0)).unwrap();
+    assert_eq!((&point["disk_used"], &point["disk_total"]), (&Value::Null, &Value::Null));
+    for metric in ["memory_used", "memory_total", "load", "uptime_seconds"] {
+        assert!(!point[metric].is_null(), "{metric} is missing: {point}");
+    }
+    assert_eq!(count(&harness, "server.unreachable").await, 0);
 }
 
 #[tokio::test]

@@ -1,21 +1,25 @@
 //! Parses the answers of the scripts on a server, strictly.
 
-mod buried;
 mod error;
+mod forbidden;
 mod killed;
+mod preflight;
 mod removed;
 mod started;
 mod state;
+mod swept;
 
-pub use buried::Buried;
 pub use error::{TaskError, Unsupported};
-pub use killed::Killed;
+pub use forbidden::Forbidden;
+pub use killed::{Killed, Left, Unproven};
+pub use preflight::{CheckedFact, Fact, Preflight};
 pub use started::Started;
-pub use state::{Cause, End, Ending, TaskState};
+pub use state::{End, Ending, StopCause, TaskState};
 
 /// The prefix of the scripts' answers; a login may print other lines before.
 const PREFIX: &str = "lethe: ";
-const WORDS_MAX: usize = 8;
+/// One more than the longest answer has.
+const WORDS_MAX: usize = 4 + 32 + 1;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer(Vec<String>);

@@ -7,7 +7,7 @@ use super::{Answer, TaskError, failed};
 pub enum Started {
     /// This request started the command.
     Launched,
-    /// An earlier request started it, and it may have ended since; or it was buried.
+    /// An earlier request started it, and it may have ended since; or it was forbidden.
     AlreadyThere,
 }
 

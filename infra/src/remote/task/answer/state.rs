@@ -5,7 +5,7 @@ use super::{Answer, TaskError, failed};
 /// The state of a command on a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskState {
-    /// Never started here, or removed, or buried.
+    /// Never started here, or removed, or forbidden.
     Missing,
     /// It was started and has not ended.
     Running,
@@ -30,7 +30,7 @@ pub struct End {
     pub err_bytes: u64,
     /// Why Lethe or the server ended it, if that was before it ended by itself. Unknown, so `None`,
     /// of commands that a former version started.
-    pub stopped: Option<Cause>,
+    pub stopped: Option<StopCause>,
     /// The bytes that have passed the pipes of standard output and standard error. Where a file has
     /// another length, it was cut or written by somebody else.
     pub written: [u64; 2],
@@ -38,7 +38,7 @@ pub struct End {
 
 /// Why a command is ended before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum StopCause {
     /// Somebody wants it so.
     Cancel,
     /// Its time is over.
@@ -55,6 +55,25 @@ pub enum Ending {
     Signalled(u8),
 }
 
+impl StopCause {
+    /// As the scripts write it.
+    pub(in super::super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Timeout => "timeout",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Option<Self>, TaskError> {
+        match text {
+            "-" => Ok(None),
+            "cancel" => Ok(Some(Self::Cancel)),
+            "timeout" => Ok(Some(Self::Timeout)),
+            _ => Err(TaskError::Answer),
+        }
+    }
+}
+
 impl Answer {
     pub fn state(&self) -> Result<TaskState, TaskError> {
         match self.fields().as_slice() {
@@ -64,12 +83,7 @@ impl Answer {
             ["rebooted"] => Ok(TaskState::Vanished { rebooted: true }),
             [how, code, out, err] => end(how, code, [out, err], [out, err], None),
             [how, code, out, err, written_out, written_err, stopped] => {
-                let stopped = match *stopped {
-                    "-" => None,
-                    "cancel" => Some(Cause::Cancel),
-                    "timeout" => Some(Cause::Timeout),
-                    _ => return Err(TaskError::Answer),
-                };
+                let stopped = StopCause::parse(stopped)?;
                 end(how, code, [out, err], [written_out, written_err], stopped)
             }
             other => Err(failed(other)),
@@ -82,7 +96,7 @@ fn end(
     code: &str,
     [out, err]: [&str; 2],
     [written_out, written_err]: [&str; 2],
-    stopped: Option<Cause>,
+    stopped: Option<StopCause>,
 ) -> Result<TaskState, TaskError> {
     let code = code.parse().map_err(|_| TaskError::Answer)?;
     let ending = match how {

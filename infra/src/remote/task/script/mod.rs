@@ -1,10 +1,12 @@
 //! The scripts: a server gets a short command, which reads the script from standard input.
 
-mod bury;
+mod forbid;
 mod kill;
+mod preflight;
 mod probe;
 mod remove;
 mod start;
+mod sweep;
 mod watch;
 
 use zeroize::Zeroizing;
@@ -37,15 +39,15 @@ impl Script {
 
     /// Sets a mark on its processes, by which a removal finds them.
     fn following(mut self, task: &TaskId) -> Self {
-        let place = self.command.find("sh ").unwrap_or_default();
-        self.command.insert_str(place, &format!("env LETHE_FOLLOWS={task} "));
+        self.command = self.command.replace("sh -c", &format!("env LETHE_FOLLOWS={task} sh -c"));
         self
     }
 
     /// Means the same to every shell that a login may have: no newline, backslash, `!` or quote
-    /// stands between its quotes.
+    /// stands between its quotes. What follows `exec` is for restricted shells, which refuse it.
     fn of(script: &str, rest: &[&[u8]]) -> Self {
-        let command = format!("exec sh -c '{}' lethe", load(script.len()));
+        let command = format!("sh -c '{}' lethe", load(script.len()));
+        let command = format!("exec {command}; {command}");
         let mut stdin =
             Vec::with_capacity(script.len() + rest.iter().map(|part| part.len()).sum::<usize>());
         stdin.extend_from_slice(script.as_bytes());

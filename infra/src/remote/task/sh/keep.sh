@@ -36,7 +36,7 @@ lethe_pipe() {
     LETHE_KEEPS=$lethe_task
     export LETHE_KEEPS
     exec 9>&1
-    (lethe_name holder; exec sleep 100 9>&-) </dev/null |
+    (lethe_name holder; exec sleep 90 9>&-) </dev/null |
         (lethe_name tee; exec tee -a "$1" 9>&-) |
         (lethe_name wc; exec wc -c >"$1.$$" 9>&-) &
 }
@@ -83,7 +83,9 @@ lethe_read_marks() {
 # ended, or both sleep, while a process that the command has left keeps the pipe.
 lethe_is_through() {
     [ ! -s "$1.$$" ] || return 0
-    lethe_look "$2" && [ "$lethe_state" = S ] && lethe_look "$3" && [ "$lethe_state" = S ]
+    for lethe_process in "$2" "$3"; do
+        ! lethe_look "$lethe_process" || [ "$lethe_state" = S ] || ! lethe_is_alive || return
+    done
 }
 
 lethe_await_outputs() {
@@ -246,6 +248,8 @@ lethe_keep() {
     } >exit.new && mv exit.new exit
     rm -f command report "out.$$" "err.$$"
     echo >>ended
+    # It may be ending what is left.
+    wait "$lethe_watcher"
     lethe_note_kept
 }
 lethe_keep "$1"

@@ -14,7 +14,7 @@ fi
 if [ -s "$lethe_place/exit" ]; then
     { read -r lethe_line; read -r lethe_more; } <"$lethe_place/exit"
     lethe_say "$lethe_line"${lethe_more:+ $lethe_more}
-elif [ "${lethe_keeper:-}" = buried ]; then
+elif [ "${lethe_keeper:-}" = forbidden ]; then
     lethe_say missing
 elif [ "$lethe_alive" = 0 ]; then
     lethe_say running

@@ -15,7 +15,7 @@ for lethe_one in $(grep -lsF "LETHE_FOLLOWS=$lethe_task" /proc/[0-9]*/environ); 
     lethe_one=${lethe_one#/proc/}
     kill "${lethe_one%/*}"
 done 2>/dev/null
-lethe_bury
+lethe_forbid
 # What says that it was started stays, and what a later scan goes by.
 lethe_failed=
 if cd "$lethe_place"; then

@@ -42,7 +42,7 @@ async fn children_that_keep_the_output_open_do_not_keep_the_run() {
     assert_eq!(end, ended(Ending::Exited(4), 5, 0));
     // The keeper process ends a moment after it has recorded the end.
     until("one process left", async || marked(&task).len() == 1).await;
-    assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
+    assert!(!kill_all(&connection, &task, LONG).await);
     assert!(marked(&task).is_empty());
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Ended(end)));
 }
@@ -55,7 +55,7 @@ async fn only_a_note_is_left_after_a_remove() {
     let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
     read_on(&mut tail, &mut [Vec::new(), Vec::new()], 4, 0).await.unwrap();
     assert_eq!(remove(&connection, &task).await, Err(TaskError::Running));
-    kill(&connection, &task, LONG).await.unwrap();
+    kill_all(&connection, &task, LONG).await;
     remove(&connection, &task).await.unwrap();
     remove(&connection, &task).await.unwrap();
     drop(tail);
@@ -63,7 +63,7 @@ async fn only_a_note_is_left_after_a_remove() {
     assert_eq!(kept(&harness.folder(&task)), ["gone", "group", "kept", "started"]);
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Missing));
     assert_eq!(wait(&connection, &task).await, Ok(TaskState::Missing));
-    assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
+    assert!(!kill_all(&connection, &task, LONG).await);
     assert_eq!(
         super::super::tail(&connection, &task, 0, 0).await.unwrap().next().await,
         Err(TaskError::Missing)
@@ -84,7 +84,7 @@ async fn a_keeper_that_was_killed_is_never_taken_for_a_success() {
         signal("-KILL", process.pid);
     }
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Running));
-    assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
+    assert!(!kill_all(&connection, &task, LONG).await);
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Vanished { rebooted: false }));
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use domain::server::Fingerprint;
+use domain::server::KeyAlgorithm;
 use domain::{RunId, ServerId};
 use tokio::time::{Duration, timeout};
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::super::*;
 use crate::ids::Ids;
-use crate::remote::{Address, Connection, Egress, Identity, Remote, RemoteOptions};
+use crate::remote::{Address, Connection, Egress, HostKey, Identity, Remote, RemoteOptions};
 use test_support::sshd::{Process, Sshd, SshdOptions, processes};
 pub(super) use test_support::until;
 
@@ -19,7 +19,7 @@ pub(super) const LONG: Duration = Duration::from_mins(1);
 pub(super) const HOUR: u32 = 3600;
 
 /// A busy machine reaches none of these.
-const PATIENT: RemoteOptions = RemoteOptions {
+pub(super) const PATIENT: RemoteOptions = RemoteOptions {
     resolve_within: LONG,
     connect_within: LONG,
     identify_within: LONG,
@@ -50,7 +50,8 @@ impl SshHarness {
 
     pub async fn connect(&self) -> Connection {
         let address = Address::new("127.0.0.1", self.sshd.port());
-        let pinned: Fingerprint = self.sshd.host_key_fingerprint().unwrap().parse().unwrap();
+        let fingerprint = self.sshd.host_key_fingerprint().unwrap().parse().unwrap();
+        let pinned = HostKey { algorithm: KeyAlgorithm::Ed25519, fingerprint };
         self.remote.connect(&address, self.sshd.user(), pinned, &self.identity).await.unwrap()
     }
 
@@ -105,6 +106,13 @@ pub(super) async fn end(connection: &Connection, task: &TaskId) -> End {
             panic!("{other:?}")
         }
     }
+}
+
+/// Kills it, and whether it had to be forced. Nothing of it is left.
+pub(super) async fn kill_all(connection: &Connection, task: &TaskId, grace: Duration) -> bool {
+    let killed = kill(connection, task, grace, StopCause::Cancel).await.unwrap();
+    assert!(killed.proven, "{killed:?}");
+    killed.forced
 }
 
 /// An end of its own, after this many bytes of output.

@@ -41,7 +41,7 @@ async fn a_server_ends_in_time_what_nobody_watches() {
     harness.until_only(0).await;
     let found = probe(&harness.connect().await, &task).await;
     let end = ended(Ending::Signalled(15), 0, 0);
-    assert_eq!(found, Ok(TaskState::Ended(End { stopped: Some(Cause::Timeout), ..end })));
+    assert_eq!(found, Ok(TaskState::Ended(End { stopped: Some(StopCause::Timeout), ..end })));
 }
 
 #[tokio::test]
@@ -69,19 +69,19 @@ async fn a_removed_one_is_not_started_again() {
     remove(&connection, &task).await.unwrap();
     assert_eq!(start(&connection, &launch).await, Ok(Started::AlreadyThere));
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Missing));
-    assert_eq!(bury(&connection, &task).await, Ok(Buried::Now));
+    assert_eq!(forbid(&connection, &task).await, Ok(Forbidden::Now));
     assert_eq!(std::fs::read_to_string(harness.sshd.home().join("starts")).unwrap(), "started\n");
 }
 
 #[tokio::test]
-async fn a_buried_one_is_never_started() {
+async fn a_forbidden_one_is_never_started() {
     let harness = SshHarness::start();
     let connection = harness.connect().await;
     let task = task();
     let command = "echo started >>~/starts; sleep 1000";
     let launch = Launch { task, command, environment: &[], timeout_seconds: HOUR };
-    assert_eq!(bury(&connection, &task).await, Ok(Buried::Now));
-    assert_eq!(bury(&connection, &task).await, Ok(Buried::Now));
+    assert_eq!(forbid(&connection, &task).await, Ok(Forbidden::Now));
+    assert_eq!(forbid(&connection, &task).await, Ok(Forbidden::Now));
     assert_eq!(start(&connection, &launch).await, Ok(Started::AlreadyThere));
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Missing));
     assert!(!harness.sshd.home().join("starts").exists());
@@ -92,13 +92,13 @@ async fn a_buried_one_is_never_started() {
     assert_eq!(probe(&connection, &other.task).await, Ok(TaskState::Missing));
 
     let running = launch_with(&connection, command, &[]).await;
-    assert_eq!(bury(&connection, &running).await, Ok(Buried::There));
+    assert_eq!(forbid(&connection, &running).await, Ok(Forbidden::There));
     assert_eq!(probe(&connection, &running).await, Ok(TaskState::Running));
-    kill(&connection, &running, LONG).await.unwrap();
+    kill_all(&connection, &running, LONG).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_start_and_a_burial_at_once_one_comes_first() {
+async fn of_a_start_and_its_ban_at_once_one_comes_first() {
     let harness = SshHarness::start();
     let connection = harness.connect().await;
     for number in 0..20 {
@@ -106,17 +106,17 @@ async fn of_a_start_and_a_burial_at_once_one_comes_first() {
         let command = format!("echo {number} >>~/starts");
         let launch = Launch { task, command: &command, environment: &[], timeout_seconds: HOUR };
         let both = if number % 2 == 0 {
-            join(start(&connection, &launch), bury(&connection, &task)).await
+            join(start(&connection, &launch), forbid(&connection, &task)).await
         } else {
-            let (buried, started) =
-                join(bury(&connection, &task), start(&connection, &launch)).await;
-            (started, buried)
+            let (forbidden, started) =
+                join(forbid(&connection, &task), start(&connection, &launch)).await;
+            (started, forbidden)
         };
         match both {
-            (Ok(Started::Launched), Ok(Buried::There)) => {
+            (Ok(Started::Launched), Ok(Forbidden::There)) => {
                 end(&connection, &task).await;
             }
-            (Ok(Started::AlreadyThere), Ok(Buried::Now)) => {
+            (Ok(Started::AlreadyThere), Ok(Forbidden::Now)) => {
                 assert_eq!(probe(&connection, &task).await, Ok(TaskState::Missing));
                 let starts = std::fs::read_to_string(harness.sshd.home().join("starts"));
                 let line = number.to_string();

@@ -6,19 +6,19 @@ use super::harness::*;
 
 const SHORT: Duration = Duration::from_secs(1);
 
-/// Starts it, waits until it has said so, and kills it.
-async fn killed(harness: &SshHarness, command: &str, grace: Duration) -> (TaskId, Killed) {
+/// Starts it, waits until it has said so, and kills it. Answers whether that was forced.
+async fn killed(harness: &SshHarness, command: &str, grace: Duration) -> (TaskId, bool) {
     let connection = harness.connect().await;
     let task = launch(&connection, command).await;
     let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
     read_on(&mut tail, &mut [Vec::new(), Vec::new()], 3, 0).await.unwrap();
     drop(tail);
-    let killed = kill(&connection, &task, grace).await.unwrap();
+    let forced = kill_all(&connection, &task, grace).await;
     assert!(marked(&task).is_empty());
-    assert_eq!(kill(&connection, &task, grace).await, Ok(Killed { forced: false }));
+    assert!(!kill_all(&connection, &task, grace).await);
     drop(connection);
     harness.until_only(0).await;
-    (task, killed)
+    (task, forced)
 }
 
 async fn ending(harness: &SshHarness, task: &TaskId) -> Ending {
@@ -29,8 +29,8 @@ async fn ending(harness: &SshHarness, task: &TaskId) -> Ending {
 async fn a_shell_goes_with_its_children() {
     let harness = SshHarness::start();
     let command = "sh -c 'sleep 1000; true' & (sleep 1000; true) & echo on; sleep 1000; echo never";
-    let (task, killed) = killed(&harness, command, LONG).await;
-    assert!(!killed.forced);
+    let (task, forced) = killed(&harness, command, LONG).await;
+    assert!(!forced);
     assert_eq!(ending(&harness, &task).await, Ending::Signalled(15));
 }
 
@@ -38,8 +38,8 @@ async fn a_shell_goes_with_its_children() {
 async fn a_command_may_clean_up_when_told_to_go() {
     let harness = SshHarness::start();
     let command = "trap 'echo cleaned; exit 7' TERM; echo on; while :; do sleep 0.1; done";
-    let (task, killed) = killed(&harness, command, LONG).await;
-    assert!(!killed.forced);
+    let (task, forced) = killed(&harness, command, LONG).await;
+    assert!(!forced);
     assert_eq!(ending(&harness, &task).await, Ending::Exited(7));
     let out = std::fs::read_to_string(harness.folder(&task).join("out")).unwrap();
     assert_eq!(out, "on\ncleaned\n");
@@ -49,8 +49,8 @@ async fn a_command_may_clean_up_when_told_to_go() {
 async fn one_that_ignores_it_is_forced() {
     let harness = SshHarness::start();
     let command = "trap '' TERM HUP INT; echo on; while :; do sleep 1000; done";
-    let (task, killed) = killed(&harness, command, SHORT).await;
-    assert!(killed.forced);
+    let (task, forced) = killed(&harness, command, SHORT).await;
+    assert!(forced);
     assert_eq!(ending(&harness, &task).await, Ending::Signalled(9));
 }
 
@@ -75,7 +75,7 @@ async fn one_that_went_while_its_killer_was_paused_is_not_forced() {
     let task = launch(&connection, command).await;
     let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
     read_on(&mut tail, &mut [Vec::new(), Vec::new()], 3, 0).await.unwrap();
-    let script = Script::kill(&task, grace.as_secs()).command;
+    let script = Script::kill(&task, grace.as_secs(), StopCause::Cancel).command;
     let length = script.split_whitespace().find(|word| word.starts_with("bs=")).unwrap();
 
     let pauses = async {
@@ -89,16 +89,16 @@ async fn one_that_went_while_its_killer_was_paused_is_not_forced() {
         until("the grace is over", async || uptime() > paused + grace.as_secs()).await;
         signal(killer, "-CONT");
     };
-    let (killed, ()) = tokio::join!(kill(&connection, &task, grace), pauses);
+    let (forced, ()) = tokio::join!(kill_all(&connection, &task, grace), pauses);
 
-    assert_eq!(killed, Ok(Killed { forced: false }));
+    assert!(!forced);
 }
 
 #[tokio::test]
 async fn a_stopped_one_goes_too() {
     let harness = SshHarness::start();
-    let (_, killed) = killed(&harness, "echo on; kill -STOP $$", LONG).await;
-    assert!(!killed.forced);
+    let (_, forced) = killed(&harness, "echo on; kill -STOP $$", LONG).await;
+    assert!(!forced);
 }
 
 #[tokio::test]
@@ -108,8 +108,8 @@ async fn a_grandchild_in_a_session_of_its_own_is_found() {
                    (setsid sleep 1000 &) ; while :; do sleep 1000; done' \
                    </dev/null >/dev/null 2>&1 & \
                    while [ ! -e ~/trapped ]; do sleep 0.01; done; echo on; sleep 1000";
-    let (_, killed) = killed(&harness, command, SHORT).await;
-    assert!(killed.forced);
+    let (_, forced) = killed(&harness, command, SHORT).await;
+    assert!(forced);
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn a_daemon_is_found_after_its_run_has_ended() {
     let ended = end(&connection, &task).await;
     assert_eq!(ended.ending, Ending::Exited(0));
     until("one process left", async || marked(&task).len() == 1).await;
-    assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
+    assert!(!kill_all(&connection, &task, LONG).await);
     assert!(marked(&task).is_empty());
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Ended(ended)));
 }
@@ -135,7 +135,7 @@ async fn one_without_the_mark_is_found_by_its_session() {
     let task = launch(&connection, command).await;
     assert_eq!(end(&connection, &task).await.ending, Ending::Exited(0));
     until("an end of what is marked", async || marked(&task).is_empty()).await;
-    assert_eq!(kill(&connection, &task, SHORT).await, Ok(Killed { forced: true }));
+    assert!(kill_all(&connection, &task, SHORT).await);
 }
 
 #[tokio::test]
@@ -158,10 +158,10 @@ async fn killed_alone(
         Launch { task: same, command: "sleep 1000", environment: &[], timeout_seconds: HOUR };
     start(connection, &launch).await.unwrap();
     until("its group", async || harness.folder(&same).join("group").exists()).await;
-    kill(connection, other, LONG).await.unwrap();
+    kill_all(connection, other, LONG).await;
     assert!(marked(other).is_empty());
     assert_eq!(probe(connection, &same).await, Ok(TaskState::Running));
-    kill(connection, &same, LONG).await.unwrap();
+    kill_all(connection, &same, LONG).await;
     harness.until_only(0).await;
 }
 
@@ -171,7 +171,7 @@ async fn one_that_is_only_just_starting_goes_too() {
     let connection = harness.connect().await;
     for _ in 0..8 {
         let task = launch(&connection, "sleep 1000").await;
-        kill(&connection, &task, LONG).await.unwrap();
+        kill_all(&connection, &task, LONG).await;
         assert!(marked(&task).is_empty());
         let found = probe(&connection, &task).await.unwrap();
         let ended = matches!(found, TaskState::Ended(End { ending: Ending::Signalled(15), .. }));

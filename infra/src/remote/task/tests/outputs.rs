@@ -102,7 +102,7 @@ async fn a_killed_session_leaves_the_run_and_no_follower() {
     until("no follower", async || following().is_empty()).await;
     let connection = harness.connect().await;
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Running));
-    assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
+    assert!(!kill_all(&connection, &task, LONG).await);
     harness.until_only(0).await;
 }
 
@@ -140,7 +140,7 @@ async fn a_line_is_told_while_the_command_runs() {
     }
     println!("the slowest of 49 lines took {longest:?}");
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Running));
-    kill(&connection, &task, LONG).await.unwrap();
+    kill_all(&connection, &task, LONG).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -28,7 +28,7 @@ async fn story(options: &SshdOptions, exact: bool) {
     read_on(&mut tail, &mut [Vec::new(), Vec::new()], 3, 0).await.unwrap();
     drop(tail);
     assert_eq!(probe(&connection, &launch.task).await, Ok(TaskState::Running));
-    assert_eq!(kill(&connection, &launch.task, LONG).await, Ok(Killed { forced: false }));
+    assert!(!kill_all(&connection, &launch.task, LONG).await);
     let ended = end(&connection, &launch.task).await;
     assert_eq!(ended.ending, Ending::Signalled(15));
     remove(&connection, &launch.task).await.unwrap();
@@ -37,7 +37,7 @@ async fn story(options: &SshdOptions, exact: bool) {
 }
 
 /// A folder in which every programme that our scripts call is this one.
-fn instead(of: &[&str], programme: &Path) -> (tempfile::TempDir, SshdOptions) {
+pub(super) fn instead(of: &[&str], programme: &Path) -> (tempfile::TempDir, SshdOptions) {
     let folder = tempfile::tempdir().unwrap();
     for name in of {
         std::os::unix::fs::symlink(programme, folder.path().join(name)).unwrap();
@@ -53,6 +53,12 @@ async fn bash_as_a_login_shell_and_as_sh() {
     story(&SshdOptions { shell: bash.clone(), ..SshdOptions::default() }, true).await;
     let (_folder, options) = instead(&["sh"], &bash);
     story(&options, true).await;
+}
+
+#[tokio::test]
+async fn a_restricted_shell() {
+    let rbash = PathBuf::from("/bin/rbash");
+    story(&SshdOptions { shell: rbash, ..SshdOptions::default() }, true).await;
 }
 
 #[tokio::test]

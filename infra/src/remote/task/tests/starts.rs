@@ -28,7 +28,7 @@ async fn a_command_starts_once_although_asked_for_20_times_at_once() {
     until("a start", async || !starts().is_empty()).await;
     assert_eq!(starts(), "started\n");
     assert_eq!(start(&connections[0], &launch).await, Ok(Started::AlreadyThere));
-    assert_eq!(kill(&connections[0], &task, LONG).await, Ok(Killed { forced: false }));
+    assert!(!kill_all(&connections[0], &task, LONG).await);
     assert_eq!(start(&connections[0], &launch).await, Ok(Started::AlreadyThere));
     assert_eq!(starts(), "started\n");
     let mut kept: Vec<_> = std::fs::read_dir(harness.folder(&task)).unwrap().collect();
@@ -104,7 +104,7 @@ async fn secrets_come_whole_and_stand_in_no_file_and_on_no_command_line() {
     let kept =
         std::process::Command::new("grep").args(["-r", secret]).arg(harness.sshd.home()).output();
     assert!(kept.unwrap().stdout.is_empty());
-    kill(&connection, &task, LONG).await.unwrap();
+    kill_all(&connection, &task, LONG).await;
 }
 
 #[tokio::test]

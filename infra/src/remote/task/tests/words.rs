@@ -11,7 +11,7 @@ proptest! {
         for out in [out, words.into_bytes()] {
             if let Ok(answer) = Answer::of(&out) {
                 let _ = (answer.started(), answer.state(), answer.killed(), answer.removed());
-                let _ = answer.buried();
+                let _ = (answer.forbidden(), answer.preflight(), answer.swept());
             }
         }
     }
@@ -34,7 +34,7 @@ fn an_end_is_taken_strictly() {
     let end = ended(Ending::Exited(3), 10, 0);
     assert_eq!(state("lethe: exited 3 10 0\n"), Ok(TaskState::Ended(end)));
     assert_eq!(state("lethe: exited 3 10 0 10 0 -\n"), Ok(TaskState::Ended(end)));
-    let cut = End { stopped: Some(Cause::Timeout), written: [20, 1], ..end };
+    let cut = End { stopped: Some(StopCause::Timeout), written: [20, 1], ..end };
     assert_eq!(state("lethe: exited 3 10 0 20 1 timeout\n"), Ok(TaskState::Ended(cut)));
     assert_eq!(state("motd\nlethe: running\n"), Ok(TaskState::Running));
     let refused = [
@@ -61,10 +61,68 @@ fn an_end_is_taken_strictly() {
 }
 
 #[test]
+fn facts_are_read_strictly() {
+    let read = |line: &str| Answer::of(line.as_bytes())?.preflight();
+    let found = read("lethe: ready proc=yes,setsid=no,shell=no,grep=no\n").unwrap();
+    assert_eq!((found.facts().len(), found.blocker()), (4, Some(Fact::Setsid)));
+    let names: Vec<String> = Fact::ALL.map(|fact| format!("{}=yes", fact.as_str())).to_vec();
+    let found = read(&format!("lethe: ready {}\n", names.join(","))).unwrap();
+    assert_eq!((found.facts().len(), found.blocker()), (names.len(), None));
+    let refused = [
+        "lethe: ready\n",
+        "lethe: ready \n",
+        "lethe: ready proc\n",
+        "lethe: ready proc=maybe\n",
+        "lethe: ready proc=yes,\n",
+        "lethe: ready proc=yes,proc=yes\n",
+        "lethe: ready setsid=yes,proc=yes\n",
+        "lethe: ready proc=yes,other=yes\n",
+        "lethe: ready proc=yes setsid=yes\n",
+    ];
+    for line in refused {
+        assert_eq!(read(line), Err(TaskError::Answer), "{line:?}");
+    }
+}
+
+#[test]
+fn what_a_kill_left_is_taken_strictly() {
+    let killed = |line: &str| Answer::of(format!("lethe: {line}\n").as_bytes())?.killed();
+    let done = killed("killed forced unit:app@1.service").unwrap();
+    assert!(done.forced && done.proven && done.left.why.is_none());
+    assert_eq!(done.left.names, ["unit:app@1.service"]);
+    let left = killed("left denied 2 gently process:12:sleep container:0a1b").unwrap();
+    assert!(!left.forced && !left.proven);
+    assert_eq!((left.left.why, left.left.processes), (Some(Unproven::Denied), 2));
+    assert_eq!(left.left.names, ["process:12:sleep", "container:0a1b"]);
+    assert_eq!(left.if_proven(), Err(TaskError::NotProven));
+    let refused = [
+        "killed",
+        "killed softly",
+        "killed gently sleep",
+        "killed gently unit:",
+        "killed gently unit:a/b",
+        "left",
+        "left denied",
+        "left denied 2",
+        "left denied two gently",
+        "left denied -1 gently",
+        "left unknown 2 gently",
+        "left denied 2 gently process:12:sleep;",
+        "alive",
+    ];
+    for line in refused {
+        assert_eq!(killed(line), Err(TaskError::Answer), "{line:?}");
+    }
+    let many = format!("killed gently{}", " unit:a".repeat(33));
+    assert_eq!(killed(&many), Err(TaskError::Answer));
+}
+
+#[test]
 fn no_shell_reads_our_command_in_another_way() {
     let script = Script::probe(&task());
-    let command = script.command.strip_prefix("exec sh -c '").unwrap();
-    let quoted = command.strip_suffix("' lethe").unwrap();
+    let (first, again) = script.command.split_once("; ").unwrap();
+    assert_eq!(first, format!("exec {again}"));
+    let quoted = again.strip_prefix("sh -c '").unwrap().strip_suffix("' lethe").unwrap();
     assert!(!quoted.contains(['\n', '\\', '!', '\'']), "{quoted}");
 }
 

@@ -6,7 +6,7 @@ use domain::run::{Ending, LossCause, RequestedRun, Stage, StartCause, Target};
 use domain::server::ConnectFailure;
 use infra::failpoint;
 use infra::remote::Connection;
-use infra::remote::task::{self, Launch, TaskError, TaskId, TaskState};
+use infra::remote::task::{self, Launch, StopCause, TaskError, TaskId, TaskState};
 
 use super::super::events;
 use super::super::inputs::RunInputs;
@@ -110,14 +110,9 @@ impl Attempt {
     async fn kill_previous(&self, connection: &Connection) -> Result<(), AttemptError> {
         for attempt in (1..self.id.attempt).rev() {
             let previous = TaskId { attempt, ..self.id };
-            match task::kill(connection, &previous, GRACE).await {
-                Ok(_) => {
-                    if let Err(error) = task::remove(connection, &previous).await {
-                        name_left(&previous, &error.to_string());
-                    }
-                }
-                Err(TaskError::Missing) => {}
-                Err(error) => return Err(error.into()),
+            kill(connection, &previous).await?;
+            if let Err(error) = task::remove(connection, &previous).await {
+                name_left(&previous, &error.to_string());
             }
         }
         Ok(self.app.run_queue.delete_earlier(self.task.run, self.task.lease).await?)
@@ -190,10 +185,7 @@ impl Attempt {
             return self.fail(StartCause::InputsDeleted).await;
         }
         let connection = self.connect().await?;
-        match task::kill(&connection, &self.id, GRACE).await {
-            Ok(_) | Err(TaskError::Missing) => {}
-            Err(error) => return Err(error.into()),
-        }
+        kill(&connection, &self.id).await?;
         let log = self.stored_log().await?;
         events::ended(&self.app, &self.task, LOST, Some(log)).await?;
         self.clean_up(Some(&connection)).await;
@@ -225,14 +217,11 @@ impl Attempt {
         if self.id.attempt > 1 && self.kill_previous(&connection).await.is_err() {
             return false;
         }
-        match task::kill(&connection, &self.id, GRACE).await {
-            Ok(_) => {
-                self.clean_up(Some(&connection)).await;
-                true
-            }
-            Err(TaskError::Missing) => true,
-            Err(_) => false,
+        if kill(&connection, &self.id).await.is_err() {
+            return false;
         }
+        self.clean_up(Some(&connection)).await;
+        true
     }
 
     /// Removes the command's files from the server. Files that cannot be removed do no harm.
@@ -265,6 +254,11 @@ impl Attempt {
             ) => false,
         }
     }
+}
+
+/// Until it is proven that nothing of the command is left.
+async fn kill(connection: &Connection, id: &TaskId) -> Result<(), TaskError> {
+    task::kill(connection, id, GRACE, StopCause::Cancel).await?.if_proven().map(drop)
 }
 
 /// Nothing looks for them again.

@@ -8,9 +8,7 @@ use domain::run::{Ending, Failure, LogSeal, LossCause, StartCause};
 use domain::server::ConnectFailure;
 use infra::failpoint;
 use infra::remote::Connection;
-use infra::remote::task::{
-    self, Cause, End, Ending as Ended, Killed, TaskError, TaskId, TaskState,
-};
+use infra::remote::task::{self, End, Ending as Ended, Killed, StopCause, TaskId, TaskState};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -103,15 +101,15 @@ impl Attempt {
             tokio::select! {
                 // A cancellation or a deadline may have come before this node took the task.
                 biased;
-                () = &mut cancelled => break (Stop::Cancelled, self.kill()),
-                () = &mut timed_out => break (Stop::TimedOut, self.kill()),
+                () = &mut cancelled => break (Stop::Cancelled, self.kill(StopCause::Cancel)),
+                () = &mut timed_out => break (Stop::TimedOut, self.kill(StopCause::Timeout)),
                 ended = &mut end => {
                     let ended = ended?;
                     let Some(stop) = stopped(ended) else {
                         return Ok(CommandEnd { state: ended, stopped: None });
                     };
                     state = Some(ended);
-                    break (stop, self.kill());
+                    break (stop, self.kill(stop.cause()));
                 }
                 read = reader.next() => read?,
             }
@@ -133,13 +131,13 @@ impl Attempt {
         Ok(CommandEnd { state, stopped: Some((stop, killed)) })
     }
 
-    /// Repeats the kill until it succeeds. It uses its own connection, since the other may be full of
+    /// Repeats the kill until nothing is left, as far as the server can show. It uses its own connection, since the other may be full of
     /// output.
-    fn kill(&self) -> Killing {
+    fn kill(&self, cause: StopCause) -> Killing {
         let (app, workspace, id) = (self.app.clone(), self.task.workspace, self.id);
         Box::pin(async move {
             loop {
-                match kill(&app, workspace, &id).await {
+                match kill(&app, workspace, &id, cause).await {
                     Ok(killed) => return killed,
                     Err(error) => {
                         tracing::debug!(run = %id.run, %error, "a run is not killed yet: trying again");
@@ -177,8 +175,8 @@ impl Attempt {
 /// Why a command was ended before its time, as its server has noted it.
 const fn stopped(state: TaskState) -> Option<Stop> {
     match state {
-        TaskState::Ended(End { stopped: Some(Cause::Cancel), .. }) => Some(Stop::Cancelled),
-        TaskState::Ended(End { stopped: Some(Cause::Timeout), .. }) => Some(Stop::TimedOut),
+        TaskState::Ended(End { stopped: Some(StopCause::Cancel), .. }) => Some(Stop::Cancelled),
+        TaskState::Ended(End { stopped: Some(StopCause::Timeout), .. }) => Some(Stop::TimedOut),
         TaskState::Ended(End { stopped: None, .. })
         | TaskState::Missing
         | TaskState::Running
@@ -206,18 +204,25 @@ async fn kill(
     app: &App,
     workspace: domain::WorkspaceId,
     id: &TaskId,
+    cause: StopCause,
 ) -> Result<Killed, AttemptError> {
     let connection = connect(app, workspace, id.server).await?;
     refuse_after_loss(app)?;
-    match task::kill(&connection, id, GRACE).await {
-        Err(TaskError::Missing) => Ok(Killed { forced: false }),
-        killed => Ok(killed?),
+    Ok(task::kill(&connection, id, GRACE, cause).await?.if_proven()?)
+}
+
+impl Stop {
+    const fn cause(self) -> StopCause {
+        match self {
+            Self::Cancelled => StopCause::Cancel,
+            Self::TimedOut => StopCause::Timeout,
+        }
     }
 }
 
 impl CommandEnd {
     fn ending(&self) -> Ending {
-        match (self.stopped, self.state) {
+        match (&self.stopped, self.state) {
             (Some((Stop::Cancelled, killed)), state) => {
                 let forced =
                     matches!(state, TaskState::Ended(End { ending: Ended::Signalled(KILL), .. }));

@@ -1,10 +1,10 @@
-//! The answer to a burial.
+//! The answer to a ban of a start.
 
 use super::{Answer, TaskError, failed};
 
 /// Whether a command can still be started under its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Buried {
+pub enum Forbidden {
     /// It cannot: it was never started, or it has ended and was removed.
     Now,
     /// It was started before, and may be at work.
@@ -12,10 +12,10 @@ pub enum Buried {
 }
 
 impl Answer {
-    pub fn buried(&self) -> Result<Buried, TaskError> {
+    pub fn forbidden(&self) -> Result<Forbidden, TaskError> {
         match self.fields().as_slice() {
-            ["buried"] => Ok(Buried::Now),
-            ["there"] => Ok(Buried::There),
+            ["forbidden"] => Ok(Forbidden::Now),
+            ["there"] => Ok(Forbidden::There),
             other => Err(failed(other)),
         }
     }
