@@ -9,8 +9,8 @@ fn variables(name: &str, value: &str) -> BTreeMap<String, String> {
 }
 
 /// The variable is refused; without a name all of them are.
-fn unfit<'a, T>(name: impl Into<Option<&'a str>>, why: Invalid) -> Result<T, UnfitVariable> {
-    Err(UnfitVariable { name: name.into().map(str::to_owned), why })
+fn unfit<T>(name: Option<&str>, why: Invalid) -> Result<T, UnfitVariable> {
+    Err(UnfitVariable { name: name.map(str::to_owned), why })
 }
 
 #[test]
@@ -71,13 +71,13 @@ fn a_secret_has_a_name_that_a_shell_takes_and_a_value_that_can_be_masked() {
     assert!(RunEnvironment::new(variables(&"a".repeat(100), "four")).is_ok());
     for bad in ["", "1TOKEN", "TO-KEN", &"a".repeat(101)] {
         let refused = RunEnvironment::new(variables(bad, "four"));
-        assert_eq!(refused, unfit(bad, Invalid::NotAVariable), "{bad}");
+        assert_eq!(refused, unfit(Some(bad), Invalid::NotAVariable), "{bad}");
     }
     for (bad, why) in [("abc", Invalid::TooShort(4)), ("ab\0cd", Invalid::Control)] {
-        assert_eq!(RunEnvironment::new(variables("TOKEN", bad)), unfit("TOKEN", why));
+        assert_eq!(RunEnvironment::new(variables("TOKEN", bad)), unfit(Some("TOKEN"), why));
     }
     let long = variables("TOKEN", &"a".repeat(16_385));
-    assert_eq!(RunEnvironment::new(long), unfit("TOKEN", Invalid::TooLong(16_384)));
+    assert_eq!(RunEnvironment::new(long), unfit(Some("TOKEN"), Invalid::TooLong(16_384)));
     let many = |count: u8| (0..count).map(|n| (format!("TOKEN_{n}"), "four".to_owned())).collect();
     assert!(RunEnvironment::new(many(50)).is_ok());
     assert_eq!(RunEnvironment::new(many(51)), unfit(None, Invalid::TooMany(50)));
@@ -88,9 +88,9 @@ fn a_variable_has_no_name_that_the_shell_or_lethe_sets_itself() {
     for reserved in RunEnvironment::RESERVED.iter().copied() {
         let refused = Invalid::ReservedVariable(reserved);
         let secret = RunEnvironment::new(variables(reserved, "four"));
-        assert_eq!(secret, unfit(reserved, refused), "{reserved}");
+        assert_eq!(secret, unfit(Some(reserved), refused), "{reserved}");
         let clear = ClearVariables::new(variables(reserved, "1"));
-        assert_eq!(clear, unfit(reserved, refused), "{reserved}");
+        assert_eq!(clear, unfit(Some(reserved), refused), "{reserved}");
         assert!(refused.to_string().contains(reserved));
     }
     assert!(RunEnvironment::new(variables("UID_", "four")).is_ok());
@@ -104,7 +104,7 @@ fn a_clear_variable_may_be_short_and_all_of_them_have_a_bound() {
     }
     for (name, value, why) in [("A-B", "1", Invalid::NotAVariable), ("A", "a\0b", Invalid::Control)]
     {
-        assert_eq!(ClearVariables::new(variables(name, value)), unfit(name, why));
+        assert_eq!(ClearVariables::new(variables(name, value)), unfit(Some(name), why));
     }
     let full = "a".repeat(32 * 1024 - 1);
     assert!(ClearVariables::new(variables("A", &full)).is_ok());
