@@ -17,6 +17,7 @@ const LIST_EARLIER: &str = "select attempt, place from working.run_tasks where r
 const PROVE_GONE: &str = include_str!("prove_gone.sql");
 const NOTE_KILL: &str = "update working.run_tasks set kill_tries = kill_tries + 1 \
     where run_id = $1 and server_id = $2 and attempt = $3 and fence = $4 returning kill_tries";
+const GIVE_UP: &str = include_str!("give_up.sql");
 /// At once, also where it is looked for seldom.
 const HASTEN_ON: &str = "update working.run_tasks set next_at = null \
     where server_id = $1 and workspace_id = $2 and state = 'lost' and next_at is not null";
@@ -75,18 +76,6 @@ impl RunQueue {
         Ok(tx.execute(HASTEN_ON, &[&server.0, &workspace.0]).await?)
     }
 
-    /// As [`Self::prove_gone`], in the reader's transaction: nobody looks for it any more.
-    pub async fn give_up(
-        &self,
-        tx: &Transaction<'_>,
-        run: RunId,
-        server: ServerId,
-        attempt: u32,
-    ) -> Result<(), PgError> {
-        tx.execute(PROVE_GONE, &[&run.0, &server.0, &signed(attempt)]).await?;
-        Ok(())
-    }
-
     /// Deletes a lost task, with its secrets unless another task needs them: it is certain that it does not run, so that
     /// its deployment is free. `false`: it is not lost.
     pub async fn prove_gone(
@@ -98,5 +87,18 @@ impl RunQueue {
         let attempt = signed(attempt);
         let row = query_opt(&self.pool, PROVE_GONE, &[&run.0, &server.0, &attempt]).await?;
         Ok(row.map_or(Ok(false), |row| row.try_get(0))?)
+    }
+
+    /// Deletes the task of an attempt that is given up, in the reader's transaction: it may run, and nobody looks for it
+    /// any more, so that its deployment is free. With its secrets unless another task needs them.
+    pub async fn give_up(
+        &self,
+        tx: &Transaction<'_>,
+        run: RunId,
+        server: ServerId,
+        attempt: u32,
+    ) -> Result<(), PgError> {
+        tx.execute(GIVE_UP, &[&run.0, &server.0, &signed(attempt)]).await?;
+        Ok(())
     }
 }

@@ -1,67 +1,62 @@
-//! Frees what is held for an attempt that nobody looks for any more.
+//! What becomes of an attempt that is given up.
 
-use domain::run::{Run, RunCommand, Target, TaskLease};
-use domain::{RunId, ServerId, WorkspaceId};
+use domain::run::{LogSeal, Run, RunCommand, RunError, TaskLease};
+use domain::{Refused, RunId, ServerId, WorkspaceId};
 use infra::keyring::OpenError;
 use infra::log::{Recorded, WorkerError};
 use infra::postgres::Transaction;
 use infra::run_log::{LogKey, RunLogError};
 
-use super::RunDispatcher;
-use super::attempt::seal;
 use crate::operations::system_command::SystemCommand;
+use crate::wiring::App;
 
-impl RunDispatcher {
-    /// The log of the attempt ends with what was read of it. Its task is deleted: another run of its deployment may begin.
-    pub(super) async fn free_given_up(
-        &self,
-        event: &Recorded,
-        tx: &Transaction<'_>,
-        (server, attempt): (ServerId, u32),
-    ) -> Result<(), WorkerError> {
-        let state = self.run(event).await?;
-        let target = state.requested().and_then(|run| run.targets.get(&server));
-        if let Some(target) = target
-            && target.attempt == attempt
-            && target.is_ended()
-            && target.log.is_none()
-        {
-            self.seal_log(event, server, target).await?;
+/// Its task is deleted, so that its deployment is free. Nobody reads what it prints any more: its log, where it is not
+/// sealed, ends with what is stored.
+pub(super) async fn settle(
+    app: &App,
+    event: &Recorded,
+    tx: &Transaction<'_>,
+    (server, attempt): (ServerId, u32),
+) -> Result<(), WorkerError> {
+    let (workspace, run) = (WorkspaceId(event.tenant().0), RunId(event.stream_id()));
+    // No node writes to the log behind this.
+    app.run_queue.give_up(tx, run, server, attempt).await?;
+    let loaded = app.executor.load::<Run>(event.tenant(), run.0).await?;
+    let target = loaded.state.requested().and_then(|run| run.targets.get(&server));
+    let open = target.filter(|target| target.attempt == attempt && target.log.is_none());
+    // The log of an attempt that another one followed is not sealed.
+    let Some(target) = open else { return Ok(()) };
+    let key = LogKey { workspace, run, server, attempt };
+    let Some(log) = stored_log(app, &key).await? else { return Ok(()) };
+    let (id, lease) = (event.event_id(), TaskLease { server, attempt, fence: target.fence });
+    let cause: [&[u8]; 2] = [b"run.given_up", id.0.as_bytes()];
+    let command = SystemCommand::new(event.tenant(), &cause)
+        .caused_by(Some(id))
+        .step::<Run>(run.0, RunCommand::SealLog { lease, log });
+    command.execute(&app.executor, is_sealed).await?;
+    app.run_logs.run_appended(run);
+    Ok(())
+}
+
+/// By now, or there is a later attempt.
+fn is_sealed(refused: &Refused) -> bool {
+    matches!(refused, Refused::Run(RunError::Sealed | RunError::OtherAttempt))
+}
+
+/// `None`: its workspace is erased, or it cannot be read any more.
+async fn stored_log(app: &App, key: &LogKey) -> Result<Option<LogSeal>, WorkerError> {
+    match app.run_logs.seal(key).await {
+        Ok(summary) => {
+            app.metrics.run_log_bytes.inc_by(summary.bytes);
+            Ok(Some(LogSeal { truncated: true, ..LogSeal::from(summary) }))
         }
-        self.queue.give_up(tx, RunId(event.stream_id()), server, attempt).await?;
-        self.wake.notify_one();
-        Ok(())
-    }
-
-    async fn seal_log(
-        &self,
-        event: &Recorded,
-        server: ServerId,
-        target: &Target,
-    ) -> Result<(), WorkerError> {
-        let (run, attempt) = (RunId(event.stream_id()), target.attempt);
-        let workspace = WorkspaceId(event.tenant().0);
-        let summary = match self.run_logs.seal(&LogKey { workspace, run, server, attempt }).await {
-            Ok(summary) => summary,
-            Err(RunLogError::Database(error)) => return Err(error.into()),
-            Err(RunLogError::Open(OpenError::Unavailable(error))) => {
-                return Err(WorkerError::Unavailable(error.to_string()));
-            }
-            Err(error) => {
-                tracing::warn!(%run, %server, %error, "the log of a run that was given up is not sealed: it cannot be read");
-                return Ok(());
-            }
-        };
-        let mut log = seal(&summary);
-        log.truncated = true;
-        let lease = TaskLease { server, attempt, fence: target.fence };
-        let (id, number) = (event.event_id(), attempt.to_be_bytes());
-        let cause: [&[u8]; 4] =
-            [b"run.seal given up", run.0.as_bytes(), server.0.as_bytes(), &number];
-        let command = SystemCommand::new(event.tenant(), &cause)
-            .caused_by(Some(id))
-            .step::<Run>(run.0, RunCommand::SealLog { lease, log });
-        command.execute(&self.executor, |_| true).await?;
-        Ok(())
+        Err(RunLogError::Open(OpenError::Erased)) => Ok(None),
+        Err(error @ (RunLogError::Database(_) | RunLogError::Open(OpenError::Unavailable(_)))) => {
+            Err(WorkerError::Unavailable(error.to_string()))
+        }
+        Err(error) => {
+            tracing::error!(run = %key.run, %error, "the log of a run that was given up cannot be read: it is not sealed");
+            Ok(None)
+        }
     }
 }

@@ -20,13 +20,10 @@ use async_trait::async_trait;
 use domain::run::{RequestedRun, Run, RunEvent, Target, Work};
 use domain::workspace::{Role, Workspace, WorkspaceEvent};
 use domain::{AccountId, ApiTokenId, RunId, ServerId, WorkspaceId};
-use infra::event_store::Executor;
-use infra::log::watermark::Durable;
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::postgres::PgError;
 use infra::postgres::Transaction;
-use infra::run_log::RunLogs;
-use infra::run_queue::{NewTask, RunQueue};
+use infra::run_queue::NewTask;
 
 pub(super) use attempts::Attempts;
 #[cfg(test)]
@@ -62,25 +59,16 @@ pub(super) fn start_timers(timers: &mut Timers, attempts: &Attempts, wake: Wake)
     });
 }
 
-/// Queues a task for each attempt that is requested, marks the tasks that are cancelled, frees what nobody looks for any
-/// more, and resumes the tasks of a workspace where runs may begin again.
+/// Queues a task for each attempt that is requested, marks the tasks that are cancelled, deletes those that are given
+/// up, and resumes those of a workspace where runs may begin again.
 pub(super) struct RunDispatcher {
-    queue: RunQueue,
-    executor: Executor,
-    run_logs: RunLogs,
-    watermark: Durable,
+    app: App,
     wake: Wake,
 }
 
 impl RunDispatcher {
     pub(super) fn new(app: &App, wake: &Wake) -> Self {
-        Self {
-            queue: app.run_queue.clone(),
-            executor: app.executor.clone(),
-            run_logs: app.run_logs.clone(),
-            watermark: app.watermark.clone(),
-            wake: wake.clone(),
-        }
+        Self { app: app.clone(), wake: wake.clone() }
     }
 
     /// Uses the newest state of the run: a target that has ended needs no task.
@@ -97,13 +85,13 @@ impl RunDispatcher {
             match requested.targets.get(server) {
                 Some(target) if !target.is_ended() => {
                     let task = new_task(event, requested, *server, target);
-                    self.queue.put(tx, &NewTask { requester, ..task }).await?;
+                    self.app.run_queue.put(tx, &NewTask { requester, ..task }).await?;
                 }
                 Some(_) | None => {}
             }
         }
-        if event.position() <= self.watermark.restored_through() {
-            self.queue.lose_restored(tx, RunId(event.stream_id())).await?;
+        if event.position() <= self.app.watermark.restored_through() {
+            self.app.run_queue.lose_restored(tx, RunId(event.stream_id())).await?;
         }
         self.wake.notify_one();
         Ok(())
@@ -120,10 +108,10 @@ impl RunDispatcher {
         let state = self.run(event).await?;
         for (server, target) in state.requested().into_iter().flat_map(|run| &run.targets) {
             if target.cancelling && (!target.is_ended() || target.may_run()) {
-                self.queue.cancel(tx, run, *server, target.attempt).await?;
+                self.app.run_queue.cancel(tx, run, *server, target.attempt).await?;
             }
             for earlier in target.earlier.iter().filter(|_| target.cancelling) {
-                self.queue.cancel(tx, run, *server, *earlier).await?;
+                self.app.run_queue.cancel(tx, run, *server, *earlier).await?;
             }
         }
         self.wake.notify_one();
@@ -136,11 +124,11 @@ impl RunDispatcher {
         let workspace = WorkspaceId(event.stream_id());
         let decoded: WorkspaceEvent = event.decode()?;
         if let WorkspaceEvent::RoleChanged { account, to: Role::Owner, .. } = decoded {
-            cancel_old(&self.queue, &self.executor, event, account).await?;
+            cancel_old(&self.app.run_queue, &self.app.executor, event, account).await?;
         } else if decoded != (WorkspaceEvent::DeletionCancelled {}) {
             return Ok(());
         }
-        self.queue.resume(workspace).await?;
+        self.app.run_queue.resume(workspace).await?;
         self.wake.notify_one();
         Ok(())
     }
@@ -152,7 +140,7 @@ impl RunDispatcher {
         tx: &Transaction<'_>,
     ) -> Result<(), WorkerError> {
         let (workspace, server) = (WorkspaceId(event.tenant().0), ServerId(event.stream_id()));
-        self.queue.hasten_on(tx, workspace, server).await?;
+        self.app.run_queue.hasten_on(tx, workspace, server).await?;
         self.wake.notify_one();
         Ok(())
     }
@@ -162,14 +150,14 @@ impl RunDispatcher {
     async fn requester(&self, event: &Recorded) -> Result<Option<AccountId>, WorkerError> {
         let Some(actor) = event.actor() else { return Ok(None) };
         let workspace = WorkspaceId(event.tenant().0);
-        let loaded = self.executor.load::<Workspace>(event.tenant(), workspace.0).await?;
+        let loaded = self.app.executor.load::<Workspace>(event.tenant(), workspace.0).await?;
         let live = loaded.state.live();
         let token = live.and_then(|live| live.tokens.get(&ApiTokenId(actor.0)));
         Ok(Some(token.map_or(AccountId(actor.0), |token| token.account)))
     }
 
     async fn run(&self, event: &Recorded) -> Result<Arc<Run>, WorkerError> {
-        Ok(self.executor.load::<Run>(event.tenant(), event.stream_id()).await?.state)
+        Ok(self.app.executor.load::<Run>(event.tenant(), event.stream_id()).await?.state)
     }
 }
 
@@ -225,10 +213,11 @@ impl Worker for RunDispatcher {
                 self.cancel(event, tx, run).await?;
             }
             RunEvent::Cancelled { server, attempt, .. } => {
-                self.queue.delete_queued(tx, run, server, attempt).await?;
+                self.app.run_queue.delete_queued(tx, run, server, attempt).await?;
             }
             RunEvent::GivenUp { server, attempt, .. } => {
-                self.free_given_up(event, tx, (server, attempt)).await?;
+                given_up::settle(&self.app, event, tx, (server, attempt)).await?;
+                self.wake.notify_one();
             }
             RunEvent::Dispatched { .. }
             | RunEvent::Started { .. }

@@ -2,12 +2,12 @@
 
 use std::pin::pin;
 
-use domain::run::{Digest, LogSeal, StreamSeal};
+use domain::run::LogSeal;
 use infra::remote::Connection;
 use infra::remote::task::{
     self, Chunk, End, Killed, Output, StopCause, TaskId, TaskState, Watch, Watched,
 };
-use infra::run_log::{StreamSummary, Summary, Writer};
+use infra::run_log::{Summary, Writer};
 use tokio::time::{Instant, sleep_until};
 
 use super::super::inputs::RunInputs;
@@ -267,27 +267,16 @@ impl Attempt {
     }
 
     pub(super) async fn sealed_log(&self) -> Result<LogSeal, AttemptError> {
-        Ok(self.counted(&self.app.run_logs.seal(&self.log).await?))
+        Ok(self.counted(self.app.run_logs.seal(&self.log).await?))
     }
 
     /// As [`Self::sealed_log`]. A log that this attempt has written from its beginning is not read back.
     pub(super) async fn finished_log(&self, writer: Writer) -> Result<LogSeal, AttemptError> {
-        Ok(self.counted(&writer.seal().await?))
+        Ok(self.counted(writer.seal().await?))
     }
 
-    fn counted(&self, summary: &Summary) -> LogSeal {
+    fn counted(&self, summary: Summary) -> LogSeal {
         self.app.metrics.run_log_bytes.inc_by(summary.bytes);
-        seal(summary)
+        summary.into()
     }
-}
-
-/// As the event has it.
-pub(in super::super) const fn seal(summary: &Summary) -> LogSeal {
-    let Summary { out, err, lines, bytes, truncated } = *summary;
-    LogSeal { out: stream(out), err: stream(err), lines, bytes, truncated }
-}
-
-const fn stream(summary: StreamSummary) -> StreamSeal {
-    let StreamSummary { lines, bytes, sha256, .. } = summary;
-    StreamSeal { lines, bytes, sha256: Digest(sha256) }
 }

@@ -23,7 +23,6 @@ use tokio::sync::watch;
 
 pub(super) use clean_up::{is_removed, name_left};
 pub(super) use error::AttemptError;
-pub(super) use log::seal;
 pub(super) use way::{Reached, Way};
 
 use super::{events, start_failure};
