@@ -31,7 +31,8 @@ pub use client::{Answer, Call, Client, answered};
 pub use dump::{dump, restore};
 pub use events::{Event, Events};
 pub use harness::{
-    Harness, RunHarness, create_workspace, lease_of, move_server, problem, register_server, results,
+    BlindSshd, Harness, RunHarness, create_workspace, lease_of, move_server, problem,
+    register_server, results,
 };
 pub use held::HeldBody;
 pub use installation::Installation;

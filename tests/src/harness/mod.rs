@@ -1,5 +1,6 @@
 //! A server with a workspace of Ada's: where most stories begin.
 
+mod blind;
 mod runs;
 mod seats;
 mod servers;
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{Client, Installation, Person, TestServer};
 
+pub use blind::BlindSshd;
 pub use runs::RunHarness;
 pub use seats::{lease_of, problem};
 pub use servers::{move_server, register_server, results};

@@ -6,6 +6,7 @@ mod fence;
 mod hour;
 mod interrupted;
 mod kill;
+mod leftovers;
 mod log;
 mod moved;
 mod revocation;

@@ -135,6 +135,7 @@ async fn a_network_that_goes_silent_makes_a_run_lost_and_found_again() {
     proxy.go_silent();
     let lost = harness.ended(&run, LIMIT).await;
     assert_eq!(lost["state"], "lost", "{lost}");
+    assert_eq!(lost["servers"][0]["ending"]["why"], "unreachable");
     proxy.speak();
     go(&harness);
 
@@ -179,11 +180,15 @@ async fn a_lost_run_that_is_cancelled_is_killed_when_it_is_found() {
 
 /// What notes of this boot there are say another one, and nothing of the run is left.
 fn reboot(harness: &RunHarness) {
+    kill_all(harness);
+    forget_boot(harness);
+}
+
+fn kill_all(harness: &RunHarness) {
     for process in harness.sshd.processes().unwrap() {
         let pid = process.pid.to_string();
         Command::new("kill").args(["-9", &pid]).status().unwrap();
     }
-    forget_boot(harness);
 }
 
 fn forget_boot(harness: &RunHarness) {
@@ -224,6 +229,33 @@ async fn what_a_lost_command_left_running_does_not_keep_its_run_open() {
 }
 
 #[tokio::test]
+async fn a_command_that_has_gone_without_a_note_is_lost_and_so_is_one_of_which_there_is_nothing() {
+    let (harness, _node) = RunHarness::new().await;
+    let runs = [harness.start(&counting("dead")).await, harness.start(&counting("none")).await];
+    for run in &runs {
+        lines_of(&harness, run, 5).await;
+    }
+
+    harness.sshd.stop().unwrap();
+    kill_all(&harness);
+    let id = runs[1].rsplit('/').next().unwrap();
+    for folder in fs::read_dir(harness.sshd.home().join(".lethe/runs")).unwrap() {
+        let path = folder.unwrap().path();
+        if path.file_name().unwrap().to_string_lossy().starts_with(id) {
+            fs::remove_dir_all(path).unwrap();
+        }
+    }
+    harness.sshd.restart().unwrap();
+
+    for (run, why) in runs.iter().zip(["vanished", "missing"]) {
+        let shown = harness.ended(run, LIMIT).await;
+        assert_eq!(shown["state"], "lost", "{shown}");
+        assert_eq!(shown["servers"][0]["ending"]["why"], why, "{shown}");
+        assert!(shown["servers"][0]["attempts_left"].is_null(), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_reboots_loses_its_runs_and_their_logs_say_so() {
     let (harness, _node) = RunHarness::new().await;
     let runs = [harness.start(&counting("one")).await, harness.start(&counting("two")).await];
@@ -238,6 +270,7 @@ async fn a_server_that_reboots_loses_its_runs_and_their_logs_say_so() {
     let ended = join_all(runs.iter().map(|run| harness.ended(run, LIMIT))).await;
     for (run, shown) in runs.iter().zip(ended) {
         assert_eq!(shown["state"], "lost", "{shown}");
+        assert_eq!(shown["servers"][0]["ending"]["why"], "rebooted", "{shown}");
         assert_eq!(shown["servers"][0]["log"]["truncated"], true, "{shown}");
         let lines: Vec<Value> = harness.lines(run).await;
         assert!(lines.len() >= 5 && shown["servers"][0]["log"]["lines"] == lines.len());

@@ -1,5 +1,6 @@
 mod fair;
 mod given_up;
+mod kills;
 mod left;
 mod leftovers;
 mod paused;

@@ -94,6 +94,23 @@ async fn what_is_given_up_has_no_task_and_its_log_ends_once_with_what_is_stored(
 }
 
 #[tokio::test]
+async fn what_may_be_left_is_looked_for_at_once_when_it_is_cancelled_also_of_an_earlier_attempt() {
+    let given = given_lost().await;
+    given.order(RunCommand::Retry { servers: vec![], secrets: None }).await;
+    given.dispatch().await;
+
+    given.order(RunCommand::RequestCancel { by: given.ada }).await;
+    given.dispatch().await;
+
+    let client = given.app.pool.get().await.unwrap();
+    let sought = "select attempt from working.run_tasks
+        where state = 'lost' and cancel and next_at is null";
+    let rows = client.query(sought, &[]).await.unwrap();
+    let attempts: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(attempts, [1]);
+}
+
+#[tokio::test]
 async fn an_attempt_that_another_one_followed_is_given_up_alone() {
     let given = given_lost().await;
     given.order(RunCommand::Retry { servers: vec![], secrets: None }).await;

@@ -193,11 +193,7 @@ impl Harness {
                 pool.clone(),
                 keyring.sealer.clone(),
                 keyring.content_days,
-                DayLimit {
-                    node,
-                    bytes: 1 << 40,
-                    reached: metrics.run_log_quota_reached.clone(),
-                },
+                DayLimit { node, bytes: 1 << 40, reached: metrics.run_log_quota_reached.clone() },
                 clock.clone(),
             ),
             stopping: watch::Sender::new(false),

@@ -15,6 +15,7 @@ mod requests;
 mod runs;
 mod seats;
 mod sent;
+mod unproven;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;

@@ -12,6 +12,7 @@ use super::checks::projections_equal_their_replay;
 use super::crash::{Kill, Report};
 use super::load::{Load, Work};
 use super::requests::Request;
+use super::unproven;
 
 const LIMIT: Duration = Duration::from_mins(2);
 const LINES: [&str; 3] = ["one\n", "two\n", "three\n"];
@@ -69,6 +70,11 @@ pub async fn crash() -> Report {
         node = replace_key(&mut report, &harness, node, failpoint).await;
     }
     report.check_load();
+
+    // Each of these waits for a state of one task: nobody else is at work.
+    report.load = None;
+    node = unproven::forbid(&mut report, &mut harness, node).await;
+    node = unproven::leave(&mut report, &mut harness, node).await;
 
     projections_equal_their_replay(&harness.installation).await;
     assert!(node.stop().await.success());

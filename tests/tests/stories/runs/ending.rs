@@ -1,7 +1,7 @@
 //! How runs end: as the command did, as somebody asked, or when the time is over.
 
 use serde_json::json;
-use tests::{RunHarness, until};
+use tests::{RunHarness, Sshd, SshdOptions, until};
 
 #[tokio::test]
 async fn an_exit_code_and_a_signal_are_told_as_they_were() {
@@ -74,6 +74,46 @@ async fn another_attempt_runs_and_the_first_ones_log_stays() {
     }
     harness.get(&format!("{}?attempt=3", harness.log_of(&run))).await.expect(404);
     harness.post(&format!("{run}/retry"), json!({})).await.expect(409);
+}
+
+#[tokio::test]
+async fn another_attempt_leaves_alone_what_one_that_ended_has_left_running() {
+    let (harness, _node) = RunHarness::new().await;
+    let daemon = "setsid sleep 3615 </dev/null >/dev/null 2>&1";
+    let run = harness.start(&format!("[ -e ~/again ] && exit 0; {daemon} & exit 1")).await;
+    harness.in_state(&run, "failed").await;
+    let sleeps = || {
+        let processes = harness.sshd.processes().unwrap();
+        processes.iter().any(|process| process.command == "sleep 3615")
+    };
+    until("it sleeps", async || sleeps().then_some(())).await;
+    std::fs::write(harness.sshd.home().join("again"), "").unwrap();
+
+    harness.post(&format!("{run}/retry"), json!({})).await.expect(202);
+
+    harness.in_state(&run, "succeeded").await;
+    assert!(sleeps());
+}
+
+#[tokio::test]
+async fn what_a_server_lacks_for_a_start_is_said() {
+    let (mut harness, _node) = RunHarness::new().await;
+    let obstacle = async |harness: &RunHarness, cause: &str| {
+        let run = harness.start("true").await;
+        let shown = harness.in_state(&run, "failed").await;
+        let failure = json!({ "kind": "not_started", "obstacle": cause });
+        assert_eq!(shown["servers"][0]["ending"]["failure"], failure, "{shown}");
+    };
+    std::fs::write(harness.sshd.home().join(".lethe"), "").unwrap();
+    obstacle(&harness, "home_unwritable").await;
+
+    let shell = "/bin/true".into();
+    let silent = Sshd::start_with(&SshdOptions { shell, ..SshdOptions::default() }).unwrap();
+    harness.server = harness.register(&silent, silent.port()).await;
+    obstacle(&harness, "shell_refused").await;
+    let events = harness.installation.events("run.not_started").await;
+    let causes: Vec<_> = events.iter().map(|event| event["cause"].as_str().unwrap()).collect();
+    assert_eq!(causes, ["home_unwritable", "shell_refused"]);
 }
 
 #[tokio::test]

@@ -16,5 +16,6 @@ mod over;
 mod revoked;
 mod secrets;
 mod two_servers;
+mod unproven;
 mod unusable;
 mod watching;

@@ -1,0 +1,75 @@
+//! Runs whose end cannot be proven: they end so, wait for the proof without a slot, and have it in the end.
+
+use serde_json::json;
+use tests::{BlindSshd, RunHarness, until};
+
+/// A run whose processes nobody can prove to be gone, after all kills but one.
+async fn blind_at_work(harness: &mut RunHarness) -> (BlindSshd, String) {
+    let far = BlindSshd::start();
+    harness.server = harness.register(&far.sshd, far.sshd.port()).await;
+    let run = harness.start("echo begun; sleep 3614").await;
+    harness.is_at_work(&run).await;
+    until("it sleeps", async || far.runs("sleep 3614").then_some(())).await;
+    far.blind();
+    let tried = "update working.run_tasks set kill_tries = 13";
+    let log = harness.installation.log().await;
+    assert_eq!(log.execute(tried, &[]).await.unwrap(), 1);
+    (far, run)
+}
+
+#[tokio::test]
+async fn a_cancelled_run_that_may_go_on_says_so_and_holds_no_slot_until_it_is_proven_to_be_gone() {
+    let (mut harness, _node) = RunHarness::with(&[("runs_per_server", "1")]).await;
+    let (far, run) = blind_at_work(&mut harness).await;
+
+    harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+
+    let shown = harness.in_state(&run, "unproven").await;
+    let on = &shown["servers"][0];
+    let ending = json!({ "kind": "cancelled", "forced": false, "proven": false });
+    assert_eq!(on["ending"], ending, "{shown}");
+    assert_eq!((&on["left"]["why"], &on["attempts_left"]), (&json!("no_tool"), &json!([1])));
+    let log = harness.installation.log().await;
+    let hours = "select round(extract(epoch from next_at - clock_timestamp()) / 3600)::text
+        from working.run_tasks where state = 'lost' and kill_tries = 14 and secrets_id is null";
+    until("its row waits for an hour", async || {
+        let rows = log.query(hours, &[]).await.unwrap();
+        rows.first().is_some_and(|row| row.get::<_, String>(0) == "1")
+    })
+    .await;
+    far.see();
+    let other = harness.start("true").await;
+    harness.in_state(&other, "succeeded").await;
+    assert_eq!(harness.run(&run).await.unwrap()["state"], "unproven");
+
+    harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+
+    until("it is proven to be gone", async || {
+        (harness.run(&run).await?["state"] == "cancelled").then_some(())
+    })
+    .await;
+    assert_eq!(harness.installation.events("run.proven_gone").await.len(), 1);
+    until("its row is deleted", async || {
+        log.query("select from working.run_tasks", &[]).await.unwrap().is_empty()
+    })
+    .await;
+    assert!(!far.runs("sleep 3614"));
+    harness.post(&format!("{run}/cancel"), json!({})).await.expect(409);
+}
+
+/// Its follower is let go on, and nobody else is let in.
+#[tokio::test]
+async fn a_run_is_cancelled_by_the_connection_that_is_left() {
+    let (harness, _node) = RunHarness::new().await;
+    let run = harness.start("echo begun; sleep 3616").await;
+    harness.is_at_work(&run).await;
+    until("its first line is stored", async || harness.lines(&run).await.len() == 1).await;
+    harness.sshd.deauthorize().unwrap();
+
+    harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+
+    let shown = harness.in_state(&run, "cancelled").await;
+    assert_eq!(shown["servers"][0]["ending"]["proven"], true, "{shown}");
+    let left = harness.sshd.processes().unwrap();
+    assert!(left.iter().all(|process| !process.command.contains("sleep 3616")), "{left:?}");
+}
