@@ -1,8 +1,11 @@
-//! Removes what attempts have left on their servers, where that could not be done when they ended.
+//! Removes what attempts have left on their servers: where that could not be done when they ended, and the notes that
+//! stay of all of them.
 
+use domain::{ServerId, WorkspaceId};
 use futures_util::future::join_all;
 use infra::postgres::PgError;
-use infra::remote::task::TaskId;
+use infra::remote::Connection;
+use infra::remote::task::{self, TaskId};
 use infra::run_queue::{DueLeftover, Leftover};
 
 use super::attempt::{AttemptError, Reached, Way, is_removed, name_left};
@@ -43,4 +46,26 @@ async fn remove(app: &App, due: DueLeftover) -> Result<(), PgError> {
         app.run_queue.delete_leftover(leftover).await?;
     }
     Ok(())
+}
+
+/// Deletes what a server keeps of commands that ended two weeks ago and that nobody waits for. What cannot be deleted is
+/// tried again on the next new connection.
+pub(in crate::workers) async fn sweep_server(
+    app: &App,
+    workspace: WorkspaceId,
+    server: ServerId,
+    connection: &Connection,
+) {
+    let wanted = match app.run_queue.begun_on(workspace, server).await {
+        Ok(wanted) => wanted,
+        Err(error) => {
+            tracing::debug!(%server, %error, "a server was not swept: it is not known which runs are wanted");
+            return;
+        }
+    };
+    let wanted: Vec<TaskId> =
+        wanted.into_iter().map(|(run, attempt)| TaskId { run, attempt, server }).collect();
+    if let Err(error) = task::sweep(connection, server, &wanted).await {
+        tracing::debug!(%server, %error, "a server was not swept");
+    }
 }

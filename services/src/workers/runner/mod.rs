@@ -28,7 +28,7 @@ use infra::run_queue::NewTask;
 pub(super) use attempts::Attempts;
 #[cfg(test)]
 pub(super) use inputs::RunInputs;
-pub(super) use leftovers::remove_leftovers;
+pub(super) use leftovers::{remove_leftovers, sweep_server};
 use old::cancel_old;
 pub(super) use resumed::resume_forgotten;
 pub(super) use sweep::SecretsSweep;

@@ -18,6 +18,7 @@ use super::patience::{self, Next, after_refusal};
 use super::report::{WatchReport, append, to_row};
 use crate::operations::connect::{ConnectError, announce_host_keys, connect};
 use crate::wiring::App;
+use crate::workers::runner::sweep_server;
 
 /// The first probes of many servers are spread over at most this time.
 const SPREAD: Duration = Duration::from_secs(10);
@@ -126,6 +127,9 @@ impl Watch {
                 self.fresh_from = Instant::now() + kept.mul_f64(0.9 + random() / 5.0);
                 let measured = self.measure(connection, before).await;
                 self.announce().await;
+                if let Ok(ProbeOutcome::Reached(Some(_))) = &measured {
+                    self.sweep().await;
+                }
                 measured
             }
             Err(ConnectError::Remote(error)) => Err(error),
@@ -186,6 +190,14 @@ impl Watch {
         let WatchedServer { workspace, server, .. } = self.watched;
         if let Some((connection, _)) = &self.connection {
             announce_host_keys(&self.app, workspace, server, connection).await;
+        }
+    }
+
+    /// What the server keeps of old runs.
+    async fn sweep(&self) {
+        let WatchedServer { workspace, server, .. } = self.watched;
+        if let Some((connection, _)) = &self.connection {
+            sweep_server(&self.app, workspace, server, connection).await;
         }
     }
 

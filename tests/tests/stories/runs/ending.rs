@@ -95,6 +95,30 @@ async fn another_attempt_leaves_alone_what_one_that_ended_has_left_running() {
     assert!(sleeps());
 }
 
+/// As if it had ended long ago.
+#[tokio::test]
+async fn what_a_server_keeps_of_old_runs_is_deleted_when_it_is_connected_to() {
+    let settings = [("monitor_seconds", "1"), ("watch_fresh_seconds", "1")];
+    let (harness, _node) = RunHarness::with(&settings).await;
+    let (old, young) = (harness.start("true").await, harness.start("true").await);
+    let folder_of = |run: &str| {
+        let id = run.rsplit('/').next().unwrap();
+        harness.sshd.home().join(".lethe/runs").join(format!("{id}-1-{}", harness.server))
+    };
+    for run in [&old, &young] {
+        harness.in_state(run, "succeeded").await;
+        until("its note is there", async || folder_of(run).join("gone").exists()).await;
+    }
+    for file in std::fs::read_dir(folder_of(&old)).unwrap() {
+        let mut touch = std::process::Command::new("touch");
+        let touched = touch.args(["-d", "15 days ago"]).arg(file.unwrap().path()).status();
+        assert!(touched.unwrap().success());
+    }
+
+    until("it is deleted", async || !folder_of(&old).exists()).await;
+    assert!(folder_of(&young).exists());
+}
+
 #[tokio::test]
 async fn what_a_server_lacks_for_a_start_is_said() {
     let (mut harness, _node) = RunHarness::new().await;
