@@ -11,7 +11,14 @@ async fn request_run(app: &App, workspace: WorkspaceId, actor: Option<ActorId>) 
     let run = RunId(app.ids.uuid());
     let command = Personal::Clear(CommandLine::parse("true").unwrap());
     let (work, servers) = (Work::Command { command }, vec![ServerId(app.ids.uuid())]);
-    let requests = RunCommand::Request { work, servers, timeout_seconds: 60, secrets: None };
+    let requests = RunCommand::Request {
+        work,
+        servers,
+        timeout_seconds: 60,
+        secrets: None,
+        secret_names: None,
+        environment: None,
+    };
     let request = Request::new(workspace.into(), CommandId(app.ids.uuid()));
     let request = Request { actor, ..request };
     app.executor.execute(&request, &[Step::new::<Run>(run.0, requests)]).await.unwrap();
