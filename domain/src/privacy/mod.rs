@@ -18,7 +18,7 @@ pub use personal::{AnyPersonal, Personal, Sealed};
 pub use value::{
     ClearVariables, CommandLine, DeploymentStep, DeploymentSteps, EmailAddress, HostName, Invalid,
     IpAddress, Label, LeftCause, Leftovers, LoginName, PersonName, RunEnvironment, SecretText,
-    TypedAddress, UserAgent, Username, VariableNames, composed,
+    TypedAddress, UnfitVariable, UserAgent, Username, VariableNames, composed,
 };
 
 #[cfg(test)]

@@ -109,14 +109,17 @@ actions! {
     ShowRun ReadRuns Allowed Allowed Any;
     CancelRun StartRuns Allowed Allowed Any;
     RetryRun StartRuns Refused Refused Verified;
+    /// Frees what waits for it, and ends nothing: while nothing begins there is no need.
+    GiveUpRun StartRuns Refused Refused Any;
     ReadRunLog ReadLogs Allowed Allowed Any;
     ReadTrail ReadAudit Allowed Allowed Any;
 }
 
 impl WorkspaceAction {
-    /// Whether a token may do it, if it has the right: a host key is approved by a person.
+    /// Whether a token may do it, if it has the right: a host key is approved, and what may be left of a run given
+    /// up, by a person.
     pub const fn is_for_tokens(self) -> bool {
-        self.right().is_for_tokens() && !matches!(self, Self::ApproveHostKey)
+        self.right().is_for_tokens() && !matches!(self, Self::ApproveHostKey | Self::GiveUpRun)
     }
 
     /// Whether it is possible between a request for deletion and its completion: until the request is

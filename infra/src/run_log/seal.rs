@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use domain::run::{Digest, LogSeal, StreamSeal};
 use ring::digest::{Context, SHA256};
 
 use super::chunk::{Kept, LogKey};
@@ -37,6 +38,20 @@ pub struct Summary {
     pub bytes: u64,
     /// Whether the rest was dropped; then Lethe's last line says so.
     pub truncated: bool,
+}
+
+impl From<Summary> for LogSeal {
+    fn from(summary: Summary) -> Self {
+        let Summary { out, err, lines, bytes, truncated } = summary;
+        Self { out: out.into(), err: err.into(), lines, bytes, truncated }
+    }
+}
+
+impl From<StreamSummary> for StreamSeal {
+    fn from(summary: StreamSummary) -> Self {
+        let StreamSummary { lines, bytes, sha256, .. } = summary;
+        Self { lines, bytes, sha256: Digest(sha256) }
+    }
 }
 
 struct Counted {

@@ -7,7 +7,7 @@ use domain::{RunId, ServerId};
 use tokio_postgres::types::ToSql;
 
 use super::{RunQueue, fence, signed};
-use crate::postgres::PgError;
+use crate::postgres::{PgError, Transaction};
 use crate::statement::{execute, query, query_opt};
 
 const LOSE: &str = include_str!("lose.sql");
@@ -15,6 +15,7 @@ const LEAVE: &str = include_str!("leave.sql");
 const LIST_EARLIER: &str = "select attempt from working.run_tasks where run_id = $1 \
     and server_id = $2 and attempt < $3 and state = 'lost' order by attempt desc";
 const PROVE_GONE: &str = include_str!("prove_gone.sql");
+const GIVE_UP: &str = include_str!("give_up.sql");
 const DELETE_EARLIER: &str = "delete from working.run_tasks \
     where run_id = $1 and server_id = $2 and attempt < $3 and state = 'lost'";
 
@@ -59,6 +60,19 @@ impl RunQueue {
         let attempt = signed(attempt);
         let row = query_opt(&self.pool, PROVE_GONE, &[&run.0, &server.0, &attempt]).await?;
         Ok(row.map_or(Ok(false), |row| row.try_get(0))?)
+    }
+
+    /// Deletes the task of an attempt that is given up, in the reader's transaction: it may run, and nobody looks for it
+    /// any more, so that its deployment is free. With its secrets unless another task needs them.
+    pub async fn give_up(
+        &self,
+        tx: &Transaction<'_>,
+        run: RunId,
+        server: ServerId,
+        attempt: u32,
+    ) -> Result<(), PgError> {
+        tx.execute(GIVE_UP, &[&run.0, &server.0, &signed(attempt)]).await?;
+        Ok(())
     }
 
     /// Deletes the earlier attempts that were left: it is certain that none of them runs.

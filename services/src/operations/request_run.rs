@@ -1,8 +1,9 @@
 //! Requests a run, or another attempt of one: checks the seat and the servers, and seals the secrets
 //! before the event that names them.
 
-use chrono::{DateTime, Utc};
-use domain::privacy::{CommandLine, Personal, RunEnvironment, RunSecrets, Sealed};
+mod secrets;
+
+use domain::privacy::{ClearVariables, CommandLine, Personal, RunEnvironment};
 use domain::run::{Run, RunCommand, RunEvent, Work};
 use domain::server::{LiveServer, Server};
 use domain::{AggregateRoot, DeploymentId, Refused, RunId, RunSecretsId, ServerId, WorkspaceId};
@@ -13,8 +14,10 @@ use infra::keyring::SealError;
 use infra::postgres::PgError;
 
 use super::lease_seat::{LeaseSeatError, SeatMember};
-use super::write_ahead::{LookedUp, NewCommand, WriteAhead};
+use super::write_ahead::{LookedUp, NewCommand};
+use crate::unseal::UnknownField;
 use crate::wiring::App;
+use secrets::{NewSecrets, needs_the_same};
 
 /// No run was requested.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +35,12 @@ pub(crate) enum RequestRunError {
          have begun, or cancel some"
     )]
     QueueFull { waiting: u32, limit: u32 },
+    #[error("the run was requested with secrets, which are deleted by now: send these again: {}", .0.join(", "))]
+    SecretsMissing(Vec<String>),
     #[error("the secrets were not sealed: {0}")]
     Seal(#[from] SealError),
+    #[error(transparent)]
+    Open(#[from] UnknownField),
     #[error(transparent)]
     Seat(#[from] LeaseSeatError),
     #[error(transparent)]
@@ -66,6 +73,8 @@ pub(crate) struct RequestRun {
     pub(crate) servers: Vec<ServerId>,
     pub(crate) timeout_seconds: u32,
     pub(crate) secrets: RunEnvironment,
+    /// Of every attempt.
+    pub(crate) environment: ClearVariables,
 }
 
 /// Another attempt, on `servers`; on all where the last attempt did not succeed if there are none.
@@ -96,7 +105,7 @@ impl RequestRun {
             LookedUp::New(new) => new,
             LookedUp::Earlier(receipt) => return Ok(receipt),
         };
-        let Self { member, work, servers, timeout_seconds, secrets } = self;
+        let Self { member, work, servers, timeout_seconds, secrets, environment } = self;
         needs_seat(app, member).await?;
         let usable = usable(app, member, &servers, true).await?;
         let work = match work {
@@ -109,7 +118,8 @@ impl RequestRun {
             timeout_seconds,
             secrets: kept,
             secret_names: kept.map(|_| Personal::Clear(secrets.names())),
-            environment: None,
+            environment: (!environment.expose().is_empty())
+                .then(|| Personal::Clear(environment.clone())),
         };
         refuse_early(&Run::Absent, command(None))?;
         needs_room(app, member, servers.len()).await?;
@@ -136,9 +146,12 @@ impl RetryRun<'_> {
         needs_seat(app, member).await?;
         usable(app, member, &servers, true).await?;
         let command = |secrets| RunCommand::Retry { servers: servers.clone(), secrets };
-        // Whether there are some is what is refused: any id does.
-        let some = (!secrets.expose().is_empty()).then_some(RunSecretsId(run.0));
-        let retried = retried(refuse_early(state, command(some))?);
+        // Which of the secrets there are is refused next: any id does.
+        let any = RunSecretsId(run.0);
+        let retried = retried(refuse_early(state, command(Some(any)))?);
+        needs_the_same(app, member.workspace, state, &secrets).await?;
+        // Their names are not known of a run of a former version.
+        refuse_early(state, command((!secrets.expose().is_empty()).then_some(any)))?;
         if servers.is_empty() {
             usable(app, member, &retried, false).await?;
         }
@@ -231,45 +244,4 @@ fn work_of(deployment: DeploymentId, servers: &[Loaded<Server>]) -> Result<Work,
     let found = live.and_then(|live| live.deployments.get(&deployment));
     let found = found.ok_or(RequestRunError::NoSuchDeployment)?;
     Ok(Work::Deployment { deployment, version: server.version, steps: found.config.clone() })
-}
-
-/// The secrets of an attempt, which no event names yet.
-struct NewSecrets {
-    workspace: WorkspaceId,
-    run: RunId,
-    id: RunSecretsId,
-    sealed: Sealed,
-}
-
-impl NewSecrets {
-    /// `None`: there are none.
-    async fn seal(
-        app: &App,
-        command: NewCommand<'_>,
-        (workspace, run): (WorkspaceId, RunId),
-        secrets: &RunEnvironment,
-    ) -> Result<Option<Self>, RequestRunError> {
-        if secrets.expose().is_empty() {
-            return Ok(None);
-        }
-        let id = RunSecretsId(command.row_id("secrets").await?);
-        let (tenant, subject) = (workspace.into(), workspace.into());
-        let seals =
-            app.keyring.sealer.seal_value::<RunSecrets>(tenant, subject, id.into(), secrets);
-        let sealed = seals.await?;
-        Ok(Some(Self { workspace, run, id, sealed }))
-    }
-}
-
-impl WriteAhead for NewSecrets {
-    type Error = RequestRunError;
-
-    async fn write(&mut self, app: &App) -> Result<DateTime<Utc>, RequestRunError> {
-        let Self { workspace, run, id, ref sealed } = *self;
-        Ok(app.run_queue.put_secrets(workspace, run, id, sealed).await?)
-    }
-
-    async fn take_back(&self, app: &App, written_at: DateTime<Utc>) -> Result<(), RequestRunError> {
-        Ok(app.run_queue.delete_secrets(self.id, written_at).await?)
-    }
 }

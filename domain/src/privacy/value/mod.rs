@@ -19,7 +19,7 @@ pub use operation::{
     CommandLine, DeploymentStep, DeploymentSteps, HostName, Label, LoginName, SecretText,
 };
 pub use unambiguous::composed;
-pub use variables::{ClearVariables, RunEnvironment, VariableNames};
+pub use variables::{ClearVariables, RunEnvironment, UnfitVariable, VariableNames};
 
 /// Why a value is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +49,7 @@ pub enum Invalid {
     NotALogin,
     #[error("this has more than {0} entries")]
     TooMany(usize),
-    #[error("a variable's name has letters, digits and underscores, and no digit first")]
+    #[error("a variable's name has 1 to 100 letters, digits and underscores, and no digit first")]
     NotAVariable,
     #[error("{0} is a variable that the shell or Lethe sets itself: use another name")]
     ReservedVariable(&'static str),

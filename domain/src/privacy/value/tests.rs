@@ -8,6 +8,11 @@ fn variables(name: &str, value: &str) -> BTreeMap<String, String> {
     [(name.to_owned(), value.to_owned())].into()
 }
 
+/// The variable is refused; without a name all of them are.
+fn unfit<T>(name: Option<&str>, why: Invalid) -> Result<T, UnfitVariable> {
+    Err(UnfitVariable { name: name.map(str::to_owned), why })
+}
+
 #[test]
 fn a_value_may_be_as_long_as_its_limit_and_no_longer() {
     assert!(PersonName::parse(&"a".repeat(200)).is_ok());
@@ -66,21 +71,26 @@ fn a_secret_has_a_name_that_a_shell_takes_and_a_value_that_can_be_masked() {
     assert!(RunEnvironment::new(variables(&"a".repeat(100), "four")).is_ok());
     for bad in ["", "1TOKEN", "TO-KEN", &"a".repeat(101)] {
         let refused = RunEnvironment::new(variables(bad, "four"));
-        assert_eq!(refused, Err(Invalid::NotAVariable), "{bad}");
+        assert_eq!(refused, unfit(Some(bad), Invalid::NotAVariable), "{bad}");
     }
-    assert_eq!(RunEnvironment::new(variables("TOKEN", "abc")), Err(Invalid::TooShort(4)));
-    assert_eq!(RunEnvironment::new(variables("TOKEN", "ab\0cd")), Err(Invalid::Control));
+    for (bad, why) in [("abc", Invalid::TooShort(4)), ("ab\0cd", Invalid::Control)] {
+        assert_eq!(RunEnvironment::new(variables("TOKEN", bad)), unfit(Some("TOKEN"), why));
+    }
+    let long = variables("TOKEN", &"a".repeat(16_385));
+    assert_eq!(RunEnvironment::new(long), unfit(Some("TOKEN"), Invalid::TooLong(16_384)));
     let many = |count: u8| (0..count).map(|n| (format!("TOKEN_{n}"), "four".to_owned())).collect();
     assert!(RunEnvironment::new(many(50)).is_ok());
-    assert_eq!(RunEnvironment::new(many(51)), Err(Invalid::TooMany(50)));
+    assert_eq!(RunEnvironment::new(many(51)), unfit(None, Invalid::TooMany(50)));
 }
 
 #[test]
 fn a_variable_has_no_name_that_the_shell_or_lethe_sets_itself() {
     for reserved in RunEnvironment::RESERVED.iter().copied() {
         let refused = Invalid::ReservedVariable(reserved);
-        assert_eq!(RunEnvironment::new(variables(reserved, "four")), Err(refused), "{reserved}");
-        assert_eq!(ClearVariables::new(variables(reserved, "1")), Err(refused), "{reserved}");
+        let secret = RunEnvironment::new(variables(reserved, "four"));
+        assert_eq!(secret, unfit(Some(reserved), refused), "{reserved}");
+        let clear = ClearVariables::new(variables(reserved, "1"));
+        assert_eq!(clear, unfit(Some(reserved), refused), "{reserved}");
         assert!(refused.to_string().contains(reserved));
     }
     assert!(RunEnvironment::new(variables("UID_", "four")).is_ok());
@@ -92,15 +102,17 @@ fn a_clear_variable_may_be_short_and_all_of_them_have_a_bound() {
     for value in ["", "80", "main"] {
         assert!(ClearVariables::new(variables("PORT", value)).is_ok(), "{value}");
     }
-    assert_eq!(ClearVariables::new(variables("A-B", "1")), Err(Invalid::NotAVariable));
-    assert_eq!(ClearVariables::new(variables("A", "a\0b")), Err(Invalid::Control));
+    for (name, value, why) in [("A-B", "1", Invalid::NotAVariable), ("A", "a\0b", Invalid::Control)]
+    {
+        assert_eq!(ClearVariables::new(variables(name, value)), unfit(Some(name), why));
+    }
     let full = "a".repeat(32 * 1024 - 1);
     assert!(ClearVariables::new(variables("A", &full)).is_ok());
     let over = ClearVariables::new(variables("AB", &full));
-    assert_eq!(over, Err(Invalid::TooLong(32 * 1024)));
+    assert_eq!(over, unfit(None, Invalid::TooLong(32 * 1024)));
     let many = |count: u8| (0..count).map(|n| (format!("A{n}"), String::new())).collect();
     assert!(ClearVariables::new(many(50)).is_ok());
-    assert_eq!(ClearVariables::new(many(51)), Err(Invalid::TooMany(50)));
+    assert_eq!(ClearVariables::new(many(51)), unfit(None, Invalid::TooMany(50)));
 }
 
 #[test]
@@ -136,4 +148,6 @@ fn no_value_is_shown() {
     assert_eq!(format!("{clear:?}"), "<ClearVariables>");
     let left = Leftovers::new(LeftCause::Alive, 1, ["unit:a.service".to_owned()]);
     assert_eq!(format!("{left:?}"), "<Leftovers>");
+    let refused = RunEnvironment::new(variables("TO-KEN", "four")).unwrap_err();
+    assert_eq!(format!("{refused:?}"), "UnfitVariable { why: NotAVariable, .. }");
 }

@@ -22,6 +22,16 @@ pub struct ClearVariables(BTreeMap<String, String>);
 #[serde(transparent)]
 pub struct VariableNames(BTreeSet<String>);
 
+/// Why a run is not given such variables.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct UnfitVariable {
+    /// Of the variable that does not fit. `None`: all of them together do not.
+    pub name: Option<String>,
+    /// Why not.
+    pub why: Invalid,
+}
+
 impl RunEnvironment {
     /// The most secrets that a run may have.
     pub const VARIABLES_MAX: usize = 50;
@@ -42,19 +52,15 @@ impl RunEnvironment {
     ];
 
     /// # Errors
-    /// A name that no shell takes, or a value that cannot be masked.
-    pub fn new(variables: BTreeMap<String, String>) -> Result<Self, Invalid> {
-        check_count(&variables)?;
-        for (name, value) in &variables {
-            check_name(name)?;
+    /// The first variable with a name that no shell takes, or with a value that cannot be masked; or there are too many.
+    pub fn new(variables: BTreeMap<String, String>) -> Result<Self, UnfitVariable> {
+        check(&variables, |value| {
             if value.len() < Self::SECRET_BYTES_MIN {
                 return Err(Invalid::TooShort(Self::SECRET_BYTES_MIN));
             }
             SecretText::parse(value)?;
-            if value.contains('\0') {
-                return Err(Invalid::Control);
-            }
-        }
+            check_clear(value)
+        })?;
         Ok(Self(variables))
     }
 
@@ -74,18 +80,12 @@ impl ClearVariables {
     pub const BYTES_MAX: usize = 32 * 1024;
 
     /// # Errors
-    /// A name that no shell takes, a NUL, or too many or too long variables.
-    pub fn new(variables: BTreeMap<String, String>) -> Result<Self, Invalid> {
-        check_count(&variables)?;
-        for (name, value) in &variables {
-            check_name(name)?;
-            if value.contains('\0') {
-                return Err(Invalid::Control);
-            }
-        }
+    /// The first variable with a name that no shell takes, or with a NUL; or there are too many, or too long ones.
+    pub fn new(variables: BTreeMap<String, String>) -> Result<Self, UnfitVariable> {
+        check(&variables, check_clear)?;
         let bytes = variables.iter().map(|(name, value)| name.len() + value.len());
         if bytes.sum::<usize>() > Self::BYTES_MAX {
-            return Err(Invalid::TooLong(Self::BYTES_MAX));
+            return Err(UnfitVariable { name: None, why: Invalid::TooLong(Self::BYTES_MAX) });
         }
         Ok(Self(variables))
     }
@@ -109,9 +109,24 @@ impl VariableNames {
     }
 }
 
-fn check_count(variables: &BTreeMap<String, String>) -> Result<(), Invalid> {
+/// Of each the name and the value.
+fn check(
+    variables: &BTreeMap<String, String>,
+    check_value: impl Fn(&str) -> Result<(), Invalid>,
+) -> Result<(), UnfitVariable> {
     const MAX: usize = RunEnvironment::VARIABLES_MAX;
-    if variables.len() > MAX { Err(Invalid::TooMany(MAX)) } else { Ok(()) }
+    if variables.len() > MAX {
+        return Err(UnfitVariable { name: None, why: Invalid::TooMany(MAX) });
+    }
+    for (name, value) in variables {
+        let fits = check_name(name).and_then(|()| check_value(value));
+        fits.map_err(|why| UnfitVariable { name: Some(name.clone()), why })?;
+    }
+    Ok(())
+}
+
+fn check_clear(value: &str) -> Result<(), Invalid> {
+    if value.contains('\0') { Err(Invalid::Control) } else { Ok(()) }
 }
 
 fn check_name(name: &str) -> Result<(), Invalid> {
@@ -123,6 +138,12 @@ fn check_name(name: &str) -> Result<(), Invalid> {
     }
     let reserved = RunEnvironment::RESERVED.iter().copied().find(|reserved| *reserved == name);
     reserved.map_or(Ok(()), |reserved| Err(Invalid::ReservedVariable(reserved)))
+}
+
+impl fmt::Debug for UnfitVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnfitVariable").field("why", &self.why).finish_non_exhaustive()
+    }
 }
 
 macro_rules! redacted {

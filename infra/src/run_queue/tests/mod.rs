@@ -1,4 +1,5 @@
 mod fair;
+mod given_up;
 mod left;
 mod leftovers;
 mod paused;

@@ -1,5 +1,7 @@
 //! Reads the fields of a body or a query, and says of all at once which do not fit.
 
+mod object;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -10,6 +12,8 @@ use serde_json::Value;
 
 use crate::api::http::answers::Unfit;
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
+
+pub use object::UnfitObject;
 
 /// Of bodies with commands and secrets: as JSON a byte takes up to six.
 pub const LARGE_BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -213,15 +217,18 @@ fn field_error(
     name: &str,
     detail: impl Into<std::borrow::Cow<'static, str>>,
 ) -> FieldError {
-    let is_plain = (1..=40).contains(&name.len())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let name = if is_plain { name } else { "" };
+    let plain = is_plain(name);
+    let name = if plain { name } else { "" };
     let at = match source {
-        Source::Body if is_plain => At::Pointer(format!("/{name}")),
+        Source::Body if plain => At::Pointer(format!("/{name}")),
         Source::Body => At::Pointer(String::new()),
         Source::Query => At::Parameter(name.to_owned()),
     };
     FieldError::new(at, detail)
+}
+
+fn is_plain(name: &str) -> bool {
+    (1..=40).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// A text that `parse` accepts.

@@ -34,6 +34,14 @@ impl FieldError {
     pub fn new(at: At, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { at, detail: detail.into() }
     }
+
+    /// Points at this member of what it points at, in a body.
+    pub fn descend(&mut self, member: &str) {
+        if let At::Pointer(pointer) = &mut self.at {
+            pointer.push('/');
+            pointer.push_str(member);
+        }
+    }
 }
 
 /// A refusal on its way out.

@@ -115,7 +115,7 @@ kinds! {
     TimedOut "timed-out" SERVICE_UNAVAILABLE "This took too long"
         "Send it again, with the same Idempotency-Key.";
     TooLarge "too-large" PAYLOAD_TOO_LARGE "The body is too large"
-        "A body may have at most 64 KiB; that of a deployment or a run 1 MiB.";
+        "A body may have at most 64 KiB; that of a deployment 1 MiB, and that of a run 2 MiB.";
     TooManyRequests "too-many-requests" TOO_MANY_REQUESTS "There are too many requests"
         "Retry-After says how many seconds to wait.";
     TooManyStreams "too-many-streams" TOO_MANY_REQUESTS "There are too many streams"

@@ -1,6 +1,6 @@
 //! Schemas of fields that several bodies have, and of headers that several operations read.
 
-use domain::privacy::RunEnvironment;
+use domain::privacy::{ClearVariables, RunEnvironment};
 use domain::workspace::Right;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{
@@ -118,21 +118,32 @@ pub fn host() -> Schema {
 
 /// What `RunEnvironment` takes, or null.
 pub fn secrets() -> Object {
-    let name = text().max_length(Some(100)).pattern(Some("^[A-Za-z_][A-Za-z0-9_]*$"));
     let least = RunEnvironment::SECRET_BYTES_MIN;
-    let value =
-        text().min_length(Some(least)).max_length(Some(16_384)).pattern(Some(r"^[^\x00]*$"));
-    let reserved = RunEnvironment::RESERVED.join(", ");
     let description = format!(
         "Passed to the command as environment variables, masked in its log, and kept until its end. A value has \
-         {least} to 16,384 bytes, and all together 32 KiB at most. These names are refused: {reserved}.",
+         {least} to 16,384 bytes, and all together 32 KiB at most.",
     );
+    variables(text().min_length(Some(least)).max_length(Some(16_384)), &description)
+}
+
+/// What `ClearVariables` takes, or null.
+pub fn environment() -> Object {
+    let most = ClearVariables::BYTES_MAX;
+    let description = "Passed to the command as environment variables, too: not masked, shown with the run, and the \
+        same for each attempt. Names and values have 32 KiB together at most, and none is the name of a secret.";
+    variables(text().max_length(Some(most)), description)
+}
+
+fn variables(value: ObjectBuilder, description: &str) -> Object {
+    let name = text().max_length(Some(100)).pattern(Some("^[A-Za-z_][A-Za-z0-9_]*$"));
+    let reserved = RunEnvironment::RESERVED.join(", ");
+    let description = format!("{description} These names are refused: {reserved}.");
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
         .description(Some(description))
         .max_properties(Some(RunEnvironment::VARIABLES_MAX))
         .property_names(Some(name.build()))
-        .additional_properties(Some(value))
+        .additional_properties(Some(value.pattern(Some(r"^[^\x00]*$"))))
         .build()
 }
 

@@ -108,6 +108,9 @@ pub struct OnServer {
     /// The attempts, up to this one, of which processes may be left on the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts_left: Option<Vec<u32>>,
+    /// Its cancellation is requested although it has ended: what may be left is killed once it is found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancelling: Option<bool>,
     /// What became of what might have been left of this one: `proven_gone` or `given_up`.
     #[serde(skip_serializing_if = "Option::is_none")]
     settled: Option<&'static str>,
@@ -265,6 +268,7 @@ fn summary(run: &Run) -> RunSummary {
             ended_at: on.ended_at,
             log: target.log,
             attempts_left: attempts_left(target),
+            cancelling: (target.may_run() && target.cancelling).then_some(true),
             settled: target.settled.map(Settled::as_str),
             left: None,
         })

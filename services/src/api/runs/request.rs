@@ -1,16 +1,13 @@
 //! Runs: requested, cancelled, retried.
 
-use std::collections::BTreeMap;
-
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use domain::privacy::{CommandLine, RunEnvironment};
+use domain::privacy::{ClearVariables, CommandLine, RunEnvironment};
 use domain::run::{Run, RunCommand, SERVERS_MAX, TIMEOUT_SECONDS_MAX};
 use domain::workspace::WorkspaceAction;
 use domain::{DeploymentId, ServerId};
 use infra::event_store::Step;
 use infra::failpoint;
-use infra::run_log::Masks;
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -29,10 +26,13 @@ use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::api::runs::reads::{RunView, view};
+use crate::api::runs::variables::{environment, secrets};
 use crate::operations::request_run::{
     RequestRun, RequestRunError, RequestedWork, RetryRun, UnusableServer, run_of,
 };
 
+/// So much that a secret that is far too long is refused by its name, and not with the whole body.
+const BODY_BYTES_MAX: usize = 2 * LARGE_BODY_BYTES_MAX;
 const TIMEOUT_SECONDS: i64 = 3600;
 /// Seconds after which a run may be requested again that had no room in the queue.
 const ROOM_SECONDS: i32 = 30;
@@ -41,9 +41,11 @@ const UNMASKED: Unfit = (
     "/secrets",
     "they have more than 32 KiB together, or cannot be masked, or one has a name of the shell's own",
 );
-const UNMASKED_AGAIN: Unfit = (
-    "/secrets",
-    "the same as for a new run; or there are none, and the run was requested with some",
+const UNMASKED_AGAIN: Unfit =
+    ("/secrets", "the same as for a new run; or one is missing that the run was requested with");
+const UNFIT_ENVIRONMENT: Unfit = (
+    "/environment",
+    "they have more than 32 KiB together, or one has the name of a secret or of the shell's own",
 );
 const UNUSABLE: Unfit =
     ("/server_ids", "one is unknown, there twice or not ready; or a deployment has several");
@@ -55,6 +57,7 @@ pub fn routes(routes: &mut Routes) {
         .refuses_values(&[
             ("/command", "there is a deployment, too; or neither of them"),
             ("/deployment_id", "the server has no such deployment"),
+            UNFIT_ENVIRONMENT,
             UNMASKED,
             UNUSABLE,
         ])
@@ -81,23 +84,28 @@ pub struct StartRunRequest {
     server_ids: Vec<ServerId>,
     #[schema(schema_with = schemas::secrets, required = false)]
     secrets: RunEnvironment,
+    #[schema(schema_with = schemas::environment, required = false)]
+    environment: ClearVariables,
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 86400)]
     timeout_seconds: u32,
 }
 
 impl FromFields for StartRunRequest {
-    const BYTES_MAX: usize = LARGE_BODY_BYTES_MAX;
+    const BYTES_MAX: usize = BODY_BYTES_MAX;
 
     fn read(fields: &mut Fields) -> Option<Self> {
         let command = fields.optional("command", text(CommandLine::parse));
         let deployment = fields.optional("deployment_id", parsed("an id"));
         let servers = fields.required("server_ids", |value| servers(value, 1));
-        let secrets = fields.optional("secrets", secrets);
+        let secrets = fields.object("secrets", secrets);
+        let hidden = secrets.as_ref().and_then(Option::as_ref);
+        let environment = fields.object("environment", |value| environment(value, hidden));
         let timeout = fields.optional("timeout_seconds", number(1, i64::from(TIMEOUT_SECONDS_MAX)));
         Some(Self {
             command: command?,
             deployment_id: deployment?,
             server_ids: servers?,
+            environment: environment?.unwrap_or_default(),
             secrets: secrets?.unwrap_or_default(),
             timeout_seconds: u32::try_from(timeout?.unwrap_or(TIMEOUT_SECONDS)).ok()?,
         })
@@ -109,18 +117,6 @@ fn servers(value: &Value, least: usize) -> Result<Vec<ServerId>, String> {
         value.as_array().and_then(|ids| ids.iter().map(|id| id.as_str()?.parse().ok()).collect());
     ids.filter(|ids| (least..=SERVERS_MAX).contains(&ids.len()))
         .ok_or_else(|| format!("this must be a list of {least} to {SERVERS_MAX} ids"))
-}
-
-fn secrets(value: &Value) -> Result<RunEnvironment, String> {
-    let variables: Option<BTreeMap<String, String>> = value.as_object().and_then(|variables| {
-        let pair = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.into()));
-        variables.iter().map(pair).collect()
-    });
-    let variables = variables.ok_or("this must be an object whose values are strings")?;
-    let environment = RunEnvironment::new(variables).map_err(|error| error.to_string())?;
-    let values: Vec<&str> = environment.expose().values().map(String::as_str).collect();
-    Masks::check(&values).map_err(|error| error.to_string())?;
-    Ok(environment)
 }
 
 /// Requests a run. It needs a live seat. Later changes of the deployment do not change the run.
@@ -139,9 +135,7 @@ async fn start(
     member.authorise()?;
     caller.needs_key()?;
     let (form, bytes) = body.read()?;
-    let StartRunRequest { command, deployment_id, server_ids: servers, secrets, timeout_seconds } =
-        form;
-    let work = match (command, deployment_id) {
+    let work = match (form.command, form.deployment_id) {
         (Some(command), None) => RequestedWork::Command(command),
         (None, Some(deployment)) => RequestedWork::Deployment(deployment),
         _ => {
@@ -153,8 +147,14 @@ async fn start(
     };
     let request = member.request(&caller, bytes);
     let (workspace, run) = (member.workspace, run_of(&request));
-    let requested =
-        RequestRun { member: member.of_seats(), work, servers, timeout_seconds, secrets };
+    let requested = RequestRun {
+        member: member.of_seats(),
+        work,
+        servers: form.server_ids,
+        timeout_seconds: form.timeout_seconds,
+        secrets: form.secrets,
+        environment: form.environment,
+    };
     let receipt = requested.execute(&api.app, &request).await?;
     let place = format!("/v1/workspaces/{workspace}/runs/{run}");
     Ok(created_if_read(place, &receipt, view(&api, &member, run)).await)
@@ -191,18 +191,19 @@ async fn cancel(
 pub struct RetryRunRequest {
     #[schema(value_type = Option<Vec<Uuid>>, max_items = 50)]
     server_ids: Vec<ServerId>,
-    /// They are kept no longer than an attempt: a run that was requested with some needs them again.
+    /// They are kept no longer than an attempt: each that the run was requested with is needed again. There may be
+    /// more: one takes the place of a variable of `environment` that has its name.
     #[schema(schema_with = schemas::secrets, required = false)]
     secrets: RunEnvironment,
 }
 
 impl FromFields for RetryRunRequest {
     const EMPTY: bool = true;
-    const BYTES_MAX: usize = LARGE_BODY_BYTES_MAX;
+    const BYTES_MAX: usize = BODY_BYTES_MAX;
 
     fn read(fields: &mut Fields) -> Option<Self> {
         let servers = fields.optional("server_ids", |value| servers(value, 0));
-        let secrets = fields.optional("secrets", secrets);
+        let secrets = fields.object("secrets", secrets);
         let server_ids = servers?.unwrap_or_default();
         Some(Self { server_ids, secrets: secrets?.unwrap_or_default() })
     }
@@ -255,7 +256,9 @@ impl From<RequestRunError> for Problem {
                     .with_member("limit", limit)
                     .with_header(header::RETRY_AFTER, ROOM_SECONDS)
             }
+            RequestRunError::SecretsMissing(_) => Self::field("secrets", error.to_string()),
             RequestRunError::Seal(error) => Self::unavailable(&error),
+            RequestRunError::Open(error) => error.into(),
             RequestRunError::Load(error) => error.into(),
             RequestRunError::Execute(error) => error.into(),
             RequestRunError::Postgres(error) => error.into(),

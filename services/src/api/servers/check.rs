@@ -10,7 +10,7 @@ use domain::workspace::WorkspaceAction;
 use infra::event_store::Receipt;
 use infra::remote::{Connection, Limits, RemoteError};
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
 
 use crate::api::auth::member::Member;
@@ -21,7 +21,8 @@ use crate::api::http::fields::Nothing;
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
-use crate::api::servers::view::HostKeyView;
+use crate::api::servers::preflight::{self, PreflightFact, look_for_runs};
+use crate::api::servers::view::{HostKeyProposal, HostKeyView, WatchStopped, proposals, stopped};
 use crate::api::{Api, ApiData};
 use crate::operations::connect::{
     ConnectError, address, announce_host_keys, connect_to, observe_host_key,
@@ -71,13 +72,21 @@ pub struct CheckedStage {
 
 #[derive(Serialize, ToSchema)]
 pub struct CheckServerResponse {
-    /// Whether a command ran on the server.
+    /// Whether a command ran on the server, and nothing is known that keeps runs from being started there.
     ok: bool,
     stages: Vec<CheckedStage>,
     /// Why it went no further, where there is more to say than which stage it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'static str>,
     host_key: HostKeyView,
+    /// As of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host_key_proposals: Option<Vec<HostKeyProposal>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watch_stopped: Option<WatchStopped>,
+    /// What the server is like for runs. Absent where no command was answered, or there was no time for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preflight: Option<Vec<PreflightFact>>,
 }
 
 /// How far a check came: the first stage that failed, or none.
@@ -101,6 +110,8 @@ const APPROVE: &str = "Compare the fingerprint with the server's own, and approv
 const MISMATCH: &str = "The server shows another host key than the approved one. Nothing connects \
                         to it until a person approves one of the two.";
 const ATTACH: &str = "The server has no credential yet.";
+const UNFIT: &str =
+    "No run starts on the server: preflight says what it lacks, and what can be done.";
 
 impl Outcome {
     fn stages(self) -> Vec<CheckedStage> {
@@ -134,7 +145,8 @@ const fn stage(cause: ConnectFailure) -> CheckStage {
 /// Connects to the server as far as it is let. Without an approved host key that is to its key,
 /// which is kept to be approved; with one, and with a credential, to a command. Other host keys that the
 /// server announces then and proves to hold are kept as proposals. If nobody watched the server any more,
-/// since it refused its credential, it is watched again once a command ran.
+/// since it refused its credential, it is watched again once a command ran. What a run needs of the server is
+/// looked at then, `sudo -n true` included, of which a server may keep a record.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/check", tag = "servers",
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path)),
@@ -153,7 +165,8 @@ async fn check(
     api.limits.server_check(member.account)?;
     // The body may come long after the admission: a host key that was stopped since is not used.
     let server = server.reload(&api, member.tenant()).await?;
-    let (mut observed, mut reached) = (None, None);
+    let began = Instant::now();
+    let (mut observed, mut reached, mut found) = (None, None, None);
     let outcome = if server.live()?.is_usable() {
         timeout(WITHIN, run_check(&api, &member, &server, &mut reached)).await
     } else {
@@ -162,6 +175,7 @@ async fn check(
     let was_cut_short = outcome.is_err();
     let outcome = outcome.unwrap_or(Ok(Outcome::Failed(CheckStage::Connection)))?;
     if let Some(connection) = reached {
+        found = look_for_runs(&connection, WITHIN.saturating_sub(began.elapsed())).await;
         let announced = announce_host_keys(&api.app, member.workspace, server.id, &connection);
         // What the check has found does not depend on it.
         let _ = timeout(ANNOUNCED_WITHIN, announced).await;
@@ -171,11 +185,16 @@ async fn check(
     }
     let read = async {
         let after = server.reload(&api, member.tenant()).await?;
+        let live = after.live()?;
+        let is_unfit = found.as_ref().is_some_and(|found| found.blocker().is_some());
         let checked = CheckServerResponse {
-            ok: outcome == Outcome::Done,
+            ok: outcome == Outcome::Done && !is_unfit,
             stages: outcome.stages(),
-            detail: outcome.detail(),
-            host_key: after.live()?.host_key.into(),
+            detail: outcome.detail().or(is_unfit.then_some(UNFIT)),
+            host_key: live.host_key.into(),
+            host_key_proposals: proposals(&live.proposals),
+            watch_stopped: stopped(live.watch),
+            preflight: found.as_ref().map(preflight::view),
         };
         Ok::<_, Problem>((after.version, checked))
     };
@@ -221,7 +240,7 @@ async fn look(
     })
 }
 
-/// `reached` is the connection on which a command ran.
+/// `reached` is the connection on which a command was answered.
 async fn run_check(
     api: &Api,
     member: &Member,
@@ -241,12 +260,12 @@ async fn run_check(
     };
     let ran = connection.exec(COMMAND, &[], COMMAND_LIMITS).await;
     match ran {
-        Ok(ran) if ran.exit == Some(0) => {
+        Ok(ran) => {
             *reached = Some(connection);
-            Ok(Outcome::Done)
+            let did = ran.exit == Some(0);
+            Ok(if did { Outcome::Done } else { Outcome::Failed(CheckStage::Command) })
         }
-        Ok(_)
-        | Err(
+        Err(
             RemoteError::Address(_)
             | RemoteError::HostKey { .. }
             | RemoteError::Refused(_)

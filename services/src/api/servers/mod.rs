@@ -6,6 +6,7 @@ pub mod deployments;
 pub mod keys;
 pub mod list;
 pub mod metrics;
+mod preflight;
 pub mod server;
 pub mod view;
 

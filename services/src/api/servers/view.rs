@@ -129,7 +129,7 @@ impl From<Reach> for ReachView {
 }
 
 /// `None` where there are none.
-fn proposals(keys: &[PublicKey]) -> Option<Vec<HostKeyProposal>> {
+pub fn proposals(keys: &[PublicKey]) -> Option<Vec<HostKeyProposal>> {
     let shown = |key: &PublicKey| {
         let PublicKey { algorithm, fingerprint } = *key;
         HostKeyProposal { algorithm, fingerprint }
@@ -137,7 +137,7 @@ fn proposals(keys: &[PublicKey]) -> Option<Vec<HostKeyProposal>> {
     (!keys.is_empty()).then(|| keys.iter().map(shown).collect())
 }
 
-const fn stopped(watch: Watch) -> Option<WatchStopped> {
+pub const fn stopped(watch: Watch) -> Option<WatchStopped> {
     match watch {
         Watch::On => None,
         Watch::Stopped { cause, since } => Some(WatchStopped { cause, began_at: since }),

@@ -1,6 +1,8 @@
 //! The inputs of a command: its text, its secrets, and the masks for its log.
 
-use domain::privacy::{DeploymentConfig, DeploymentSteps, RunCommand, RunSecrets};
+use domain::privacy::{
+    DeploymentConfig, DeploymentSteps, RunCommand, RunEnvironmentText, RunSecrets,
+};
 use domain::run::{RequestedRun, Work};
 use domain::{RunSecretsId, WorkspaceId};
 use infra::run_log::{MaskError, Masks};
@@ -11,10 +13,13 @@ use super::attempt::AttemptError;
 use crate::unseal::{UnknownField, Unsealer};
 use crate::wiring::App;
 
+/// Names and values.
+type Variables = Vec<(String, Zeroizing<String>)>;
+
 /// The decrypted inputs of a command.
 pub(in crate::workers) struct RunInputs {
     pub command: Zeroizing<String>,
-    pub environment: Vec<(String, Zeroizing<String>)>,
+    pub environment: Variables,
     /// The tasks of a run share them, while one of them holds a clone.
     pub masks: Masks,
 }
@@ -46,7 +51,8 @@ impl RunInputs {
     ) -> Result<Option<Self>, InputsError> {
         let unsealer = Unsealer::of_workspace(&app.keyring.sealer, workspace);
         let Some(command) = command(&unsealer, &run.work).await? else { return Ok(None) };
-        let mut inputs = Self { command, environment: vec![], masks: Masks::default() };
+        let Some(environment) = clear(&unsealer, run).await? else { return Ok(None) };
+        let mut inputs = Self { command, environment, masks: Masks::default() };
         let Some(secrets) = secrets else { return Ok(Some(inputs)) };
         let Some(sealed) = app.run_queue.secrets(workspace, secrets).await? else {
             return Ok(None);
@@ -54,10 +60,11 @@ impl RunInputs {
         let Some(opened) = unsealer.optional::<RunSecrets>(Some(&sealed)).await? else {
             return Ok(None);
         };
-        let variables = opened.expose().iter();
-        let variables = variables.map(|(name, value)| (name.clone(), value.clone().into()));
-        inputs.environment = variables.collect();
-        let values = inputs.environment.iter().map(|(_, value)| value.clone()).collect();
+        let hidden = opened.expose();
+        let values = hidden.values().map(|value| value.clone().into()).collect();
+        inputs.environment.retain(|(name, _)| !hidden.contains_key(name));
+        let hidden = hidden.iter().map(|(name, value)| (name.clone(), value.clone().into()));
+        inputs.environment.extend(hidden);
         inputs.masks = app.run_logs.masks(secrets, values).await?;
         Ok(Some(inputs))
     }
@@ -104,6 +111,19 @@ impl From<MaskError> for InputsError {
             MaskError::Stopped => Self::Attempt(AttemptError::internal(&error)),
         }
     }
+}
+
+/// The variables that are no secrets. `None`: there were some, and the workspace is erased.
+async fn clear(
+    unsealer: &Unsealer<'_>,
+    run: &RequestedRun,
+) -> Result<Option<Variables>, UnknownField> {
+    let Some(environment) = &run.environment else { return Ok(Some(vec![])) };
+    let opened = unsealer.optional::<RunEnvironmentText>(Some(environment)).await?;
+    Ok(opened.map(|variables| {
+        let variables = variables.expose().iter();
+        variables.map(|(name, value)| (name.clone(), value.clone().into())).collect()
+    }))
 }
 
 async fn command(

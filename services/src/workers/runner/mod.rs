@@ -4,6 +4,7 @@
 mod attempt;
 mod attempts;
 mod events;
+mod given_up;
 mod inputs;
 mod old;
 mod resumed;
@@ -17,12 +18,10 @@ use async_trait::async_trait;
 use domain::run::{RequestedRun, Run, RunEvent, Target, Work};
 use domain::workspace::{Role, Workspace, WorkspaceEvent};
 use domain::{AccountId, ApiTokenId, RunId, ServerId, WorkspaceId};
-use infra::event_store::Executor;
-use infra::log::watermark::Durable;
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::postgres::PgError;
 use infra::postgres::Transaction;
-use infra::run_queue::{NewTask, RunQueue};
+use infra::run_queue::NewTask;
 
 pub(super) use attempts::Attempts;
 #[cfg(test)]
@@ -57,23 +56,16 @@ pub(super) fn start_timers(timers: &mut Timers, attempts: &Attempts, wake: Wake)
     });
 }
 
-/// Queues a task for each attempt that is requested, marks the tasks that are cancelled, and
-/// resumes those of a workspace where runs may begin again.
+/// Queues a task for each attempt that is requested, marks the tasks that are cancelled, deletes those that are given
+/// up, and resumes those of a workspace where runs may begin again.
 pub(super) struct RunDispatcher {
-    queue: RunQueue,
-    executor: Executor,
-    watermark: Durable,
+    app: App,
     wake: Wake,
 }
 
 impl RunDispatcher {
     pub(super) fn new(app: &App, wake: &Wake) -> Self {
-        Self {
-            queue: app.run_queue.clone(),
-            executor: app.executor.clone(),
-            watermark: app.watermark.clone(),
-            wake: wake.clone(),
-        }
+        Self { app: app.clone(), wake: wake.clone() }
     }
 
     /// Uses the newest state of the run: a target that has ended needs no task.
@@ -90,13 +82,13 @@ impl RunDispatcher {
             match requested.targets.get(server) {
                 Some(target) if !target.is_ended() => {
                     let task = new_task(event, requested, *server, target);
-                    self.queue.put(tx, &NewTask { requester, ..task }).await?;
+                    self.app.run_queue.put(tx, &NewTask { requester, ..task }).await?;
                 }
                 Some(_) | None => {}
             }
         }
-        if event.position() <= self.watermark.restored_through() {
-            self.queue.lose_restored(tx, RunId(event.stream_id())).await?;
+        if event.position() <= self.app.watermark.restored_through() {
+            self.app.run_queue.lose_restored(tx, RunId(event.stream_id())).await?;
         }
         self.wake.notify_one();
         Ok(())
@@ -112,7 +104,7 @@ impl RunDispatcher {
         let state = self.run(event).await?;
         for (server, target) in state.requested().into_iter().flat_map(|run| &run.targets) {
             if target.cancelling && (!target.is_ended() || target.may_run()) {
-                self.queue.cancel(tx, run, *server, target.attempt).await?;
+                self.app.run_queue.cancel(tx, run, *server, target.attempt).await?;
             }
         }
         self.wake.notify_one();
@@ -125,11 +117,11 @@ impl RunDispatcher {
         let workspace = WorkspaceId(event.stream_id());
         let decoded: WorkspaceEvent = event.decode()?;
         if let WorkspaceEvent::RoleChanged { account, to: Role::Owner, .. } = decoded {
-            cancel_old(&self.queue, &self.executor, event, account).await?;
+            cancel_old(&self.app.run_queue, &self.app.executor, event, account).await?;
         } else if decoded != (WorkspaceEvent::DeletionCancelled {}) {
             return Ok(());
         }
-        self.queue.resume(workspace).await?;
+        self.app.run_queue.resume(workspace).await?;
         self.wake.notify_one();
         Ok(())
     }
@@ -139,14 +131,14 @@ impl RunDispatcher {
     async fn requester(&self, event: &Recorded) -> Result<Option<AccountId>, WorkerError> {
         let Some(actor) = event.actor() else { return Ok(None) };
         let workspace = WorkspaceId(event.tenant().0);
-        let loaded = self.executor.load::<Workspace>(event.tenant(), workspace.0).await?;
+        let loaded = self.app.executor.load::<Workspace>(event.tenant(), workspace.0).await?;
         let live = loaded.state.live();
         let token = live.and_then(|live| live.tokens.get(&ApiTokenId(actor.0)));
         Ok(Some(token.map_or(AccountId(actor.0), |token| token.account)))
     }
 
     async fn run(&self, event: &Recorded) -> Result<Arc<Run>, WorkerError> {
-        Ok(self.executor.load::<Run>(event.tenant(), event.stream_id()).await?.state)
+        Ok(self.app.executor.load::<Run>(event.tenant(), event.stream_id()).await?.state)
     }
 }
 
@@ -179,6 +171,7 @@ impl Worker for RunDispatcher {
             "run.retried",
             "run.cancel_requested",
             "run.cancelled",
+            "run.given_up",
             "workspace.deletion_cancelled",
             "workspace.role_changed",
         ]
@@ -197,7 +190,11 @@ impl Worker for RunDispatcher {
                 self.cancel(event, tx, run).await?;
             }
             RunEvent::Cancelled { server, attempt, .. } => {
-                self.queue.delete_queued(tx, run, server, attempt).await?;
+                self.app.run_queue.delete_queued(tx, run, server, attempt).await?;
+            }
+            RunEvent::GivenUp { server, attempt, .. } => {
+                given_up::settle(&self.app, event, tx, (server, attempt)).await?;
+                self.wake.notify_one();
             }
             RunEvent::Dispatched { .. }
             | RunEvent::Started { .. }
@@ -208,7 +205,6 @@ impl Worker for RunDispatcher {
             | RunEvent::TimedOut { .. }
             | RunEvent::Lost { .. }
             | RunEvent::ProvenGone { .. }
-            | RunEvent::GivenUp { .. }
             | RunEvent::SecretNames { .. }
             | RunEvent::EnvironmentGiven { .. }
             | RunEvent::LogSealed { .. } => {}

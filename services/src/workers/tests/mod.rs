@@ -8,6 +8,7 @@ mod erased_snapshots;
 mod erasing;
 mod failing_over;
 mod former_addresses;
+mod giving_up;
 mod holdings;
 mod issuing;
 mod keys;

@@ -74,11 +74,15 @@ const NEEDS: &[(&str, &str)] = &[
     ("GET /runs/{run_id}", "runs:read"),
     ("POST /runs/{run_id}/cancel", "runs:start"),
     ("POST /runs/{run_id}/retry", "runs:start"),
+    ("POST /runs/{run_id}/servers/{server_id}/give-up", "runs:start"),
     ("GET /runs/{run_id}/servers/{server_id}/log", "logs:read"),
 ];
 
 /// What no token does, whatever its scopes.
-const IN_PERSON: &[&str] = &["POST /servers/{server_id}/host-key/approve"];
+const IN_PERSON: &[&str] = &[
+    "POST /runs/{run_id}/servers/{server_id}/give-up",
+    "POST /servers/{server_id}/host-key/approve",
+];
 
 /// Somebody who asks, with what they may do, and a lease that is theirs if they may have one.
 struct Asker {

@@ -1,10 +1,13 @@
 //! Runs on a real sshd, through HTTP: watched, failed, cancelled and tried again.
 
 mod asking;
+mod bad_input;
 mod ending;
+mod environment;
 mod erased;
 mod fair;
 mod following;
+mod giving_up;
 mod grace;
 mod log_limits;
 mod log_pages;

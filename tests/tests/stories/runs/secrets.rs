@@ -38,28 +38,43 @@ async fn a_secret_reaches_the_command_and_neither_its_log_nor_the_database() {
 }
 
 #[tokio::test]
-async fn a_run_that_had_secrets_is_retried_with_some_and_says_how_they_were_called() {
-    const NAME: &str = "TOKEN_OF_THE_OLD_RELEASES";
+async fn a_run_that_had_secrets_is_retried_with_each_of_them_and_says_how_they_were_called() {
+    const NAMES: [&str; 2] = ["TOKEN_OF_THE_OLD_RELEASES", "KEY_OF_THE_OLD_RELEASES"];
     let (harness, _node) = RunHarness::new().await;
-    let command = "env | grep -c ^TOKEN_OF_ >> ~/got; exit 1";
+    let command = "env | grep -c _OF_THE_OLD_RELEASES= >> ~/got; exit 1";
     let run = harness
-        .request(json!({ "command": command, "server_ids": [harness.server], "secrets": { NAME: SECRET } }))
+        .request(json!({ "command": command, "server_ids": [harness.server],
+            "secrets": { NAMES[0]: SECRET, NAMES[1]: SECRET } }))
         .await;
     let shown = harness.in_state(&run, "failed").await;
-    assert_eq!(shown["secret_names"], json!([NAME]));
+    assert_eq!(shown["secret_names"], json!([NAMES[1], NAMES[0]]));
 
-    let refused = harness.post(&format!("{run}/retry"), json!({})).await.expect(422);
-    assert_eq!(refused.field("/errors/0/pointer"), "/secrets");
+    for (sent, missing) in [
+        (json!({}), vec![NAMES[1], NAMES[0]]),
+        (json!({ "secrets": { "OTHER": SECRET } }), vec![NAMES[1], NAMES[0]]),
+        (json!({ "secrets": { NAMES[0]: SECRET, "OTHER": SECRET } }), vec![NAMES[1]]),
+    ] {
+        let refused = harness.post(&format!("{run}/retry"), sent).await.expect(422);
+        assert_eq!(refused.field("/errors/0/pointer"), "/secrets");
+        let detail = refused.field("/errors/0/detail");
+        assert!(detail.ends_with(&format!(": {}", missing.join(", "))), "{detail}");
+    }
     assert_eq!(harness.run(&run).await.unwrap()["servers"][0]["attempt"], 1);
-    let again = json!({ "secrets": { NAME: SECRET } });
+    let log = harness.installation.log().await;
+    let kept = "select count(*) from working.run_secrets";
+    until("the first attempt has none any more", async || {
+        log.query_one(kept, &[]).await.unwrap().get::<_, i64>(0) == 0
+    })
+    .await;
+    let again = json!({ "secrets": { NAMES[0]: SECRET, NAMES[1]: SECRET, "OTHER": SECRET } });
     harness.post(&format!("{run}/retry"), again).await.expect(202);
     harness.in_state(&run, "failed").await;
 
     let got = std::fs::read_to_string(harness.sshd.home().join("got")).unwrap();
-    assert_eq!(got, "1\n1\n");
-    let canaries = Canaries::new(&[NAME]).unwrap();
+    assert_eq!(got, "2\n2\n");
+    let canaries = Canaries::new(&NAMES).unwrap();
     let database = Place::Database { name: "the dump", url: harness.installation.log_url() };
-    database.search(&canaries).await.is_clean("the name is sealed");
+    database.search(&canaries).await.is_clean("the names are sealed");
 }
 
 #[tokio::test]
@@ -68,7 +83,7 @@ async fn a_secret_has_no_name_that_the_shell_sets_itself() {
     for name in ["UID", "PPID", "LETHE_RUN"] {
         let asks = json!({ "command": "true", "server_ids": [harness.server], "secrets": { name: SECRET } });
         let refused = harness.post("runs", asks).await.expect(422);
-        assert_eq!(refused.field("/errors/0/pointer"), "/secrets");
+        assert_eq!(refused.field("/errors/0/pointer"), format!("/secrets/{name}"));
         assert!(refused.field("/errors/0/detail").starts_with(name), "{}", refused.text());
     }
     assert!(harness.installation.events("run.requested").await.is_empty());

@@ -7,6 +7,7 @@ mod held;
 mod host_keys;
 mod opinions;
 mod patience;
+mod preflight;
 mod rights;
 mod rotated_keys;
 mod watching;

@@ -1,0 +1,107 @@
+//! What becomes of an attempt that is given up.
+
+use domain::privacy::CommandLine;
+use domain::run::{Ending, LossCause, Run, RunCommand, TaskLease, Work};
+use domain::{RunId, ServerId};
+
+use super::super::runner::RunDispatcher;
+use super::*;
+
+struct Given {
+    _harness: Harness,
+    app: App,
+    ada: AccountId,
+    workspace: WorkspaceId,
+    run: RunId,
+    server: ServerId,
+}
+
+impl Given {
+    async fn order(&self, command: RunCommand) {
+        let request = Request::new(self.workspace.into(), CommandId(self.app.ids.uuid()));
+        let steps = [Step::new::<Run>(self.run.0, command)];
+        self.app.executor.execute(&request, &steps).await.unwrap();
+    }
+
+    async fn dispatch(&self) {
+        react(&self.app, &RunDispatcher::new(&self.app, &Arc::default())).await.unwrap();
+    }
+
+    async fn give_up(&self) {
+        self.order(RunCommand::GiveUp { server: self.server, by: Some(self.ada) }).await;
+        for _ in 0..2 {
+            self.dispatch().await;
+        }
+    }
+
+    /// The attempts that have a row, and its state.
+    async fn tasks(&self) -> Vec<(i32, String)> {
+        let client = self.app.pool.get().await.unwrap();
+        let tasks = "select attempt, state from working.run_tasks order by attempt";
+        let rows = client.query(tasks, &[]).await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
+    async fn events(&self) -> Vec<String> {
+        event_types(&self.app, self.run.0).await
+    }
+}
+
+/// The server of a run is not reached any more, and its log is open.
+async fn given_lost() -> Given {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await.account;
+    let workspace = create_workspace(&app, ada).await;
+    let (run, server) = (RunId(app.ids.uuid()), ServerId(app.ids.uuid()));
+    let given = Given { _harness: harness, app, ada, workspace, run, server };
+    let command = Personal::Clear(CommandLine::parse("true").unwrap());
+    let requests = RunCommand::Request {
+        work: Work::Command { command },
+        servers: vec![server],
+        timeout_seconds: 60,
+        secrets: None,
+        secret_names: None,
+        environment: None,
+    };
+    given.order(requests).await;
+    given.dispatch().await;
+    let lease = TaskLease { server, attempt: 1, fence: 1 };
+    given.order(RunCommand::Dispatch { lease }).await;
+    given.order(RunCommand::Start { lease }).await;
+    let ending = Ending::Lost { why: LossCause::Unreachable };
+    given.order(RunCommand::End { lease, ending, left: None }).await;
+    let lost = "update working.run_tasks
+        set state = 'lost', launched = true, fence = 1, lost_at = clock_timestamp()";
+    let client = given.app.pool.get().await.unwrap();
+    assert_eq!(client.execute(lost, &[]).await.unwrap(), 1);
+    drop(client);
+    given
+}
+
+#[tokio::test]
+async fn what_is_given_up_has_no_task_and_its_log_ends_once_with_what_is_stored() {
+    let given = given_lost().await;
+
+    given.give_up().await;
+
+    assert!(given.tasks().await.is_empty());
+    let sealed = ["run.lost", "run.given_up", "run.log_sealed"];
+    assert_eq!(given.events().await[3..], sealed);
+    let loaded = given.app.executor.load::<Run>(given.workspace.into(), given.run.0).await.unwrap();
+    let log = loaded.state.requested().unwrap().targets[&given.server].log.unwrap();
+    assert!(log.truncated);
+}
+
+#[tokio::test]
+async fn an_attempt_that_another_one_followed_is_given_up_alone() {
+    let given = given_lost().await;
+    given.order(RunCommand::Retry { servers: vec![], secrets: None }).await;
+    given.dispatch().await;
+    assert_eq!(given.tasks().await, [(1, "lost".to_owned()), (2, "queued".to_owned())]);
+
+    given.give_up().await;
+
+    assert_eq!(given.tasks().await, [(2, "queued".to_owned())]);
+    assert_eq!(given.events().await[4..], ["run.retried", "run.given_up"]);
+}
