@@ -14,9 +14,10 @@ use domain::{RunId, RunSecretsId, ServerId, WorkspaceId};
 use encoders::encoded;
 use infra::clock::Clock;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
+use infra::metrics::Metrics;
 use infra::postgres::{ConnectOptions, Pool, connect};
 use infra::residue::{Canaries, Report};
-use infra::run_log::{LogKey, LogPart, RunLogs};
+use infra::run_log::{DayLimit, LogKey, LogPart, RunLogs};
 use test_support::{Databases, databases};
 use uuid::Uuid;
 
@@ -109,7 +110,9 @@ impl Logs {
         let options = KeyringOptions::default();
         let keyring = Keyring::start(keys, folder, options, Clock::system()).await.unwrap();
         let (sealer, days) = (keyring.sealer.clone(), keyring.content_days);
-        let logs = RunLogs::new(pool.clone(), sealer, days, Clock::system());
+        let reached = Metrics::new().unwrap().run_log_quota_reached;
+        let limit = DayLimit { node: Uuid::from_u128(1), bytes: u64::MAX, reached };
+        let logs = RunLogs::new(pool.clone(), sealer, days, limit, Clock::system());
         Self { _databases: databases, _roots: roots, pool, logs }
     }
 

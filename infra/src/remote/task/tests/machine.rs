@@ -1,10 +1,10 @@
 //! A whole machine of the test, and connections to it.
 
-use domain::server::Fingerprint;
+use domain::server::KeyAlgorithm;
 use test_support::{Machine, MachineOptions, MachineUser};
 
 use super::harness::PATIENT;
-use crate::remote::{Address, Connection, Egress, Identity, Remote};
+use crate::remote::{Address, Connection, Egress, HostKey, Identity, Remote};
 
 pub(super) struct MachineHarness {
     pub machine: Machine,
@@ -24,7 +24,8 @@ impl MachineHarness {
 
     pub async fn connect(&self, user: MachineUser) -> Connection {
         let address = Address::new("127.0.0.1", self.machine.port());
-        let pinned: Fingerprint = self.machine.host_key_fingerprint().unwrap().parse().unwrap();
+        let fingerprint = self.machine.host_key_fingerprint().unwrap().parse().unwrap();
+        let pinned = HostKey { algorithm: KeyAlgorithm::Ed25519, fingerprint };
         self.remote.connect(&address, user.name(), pinned, &self.identity).await.unwrap()
     }
 }

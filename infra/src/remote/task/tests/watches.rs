@@ -133,7 +133,7 @@ async fn a_watch_that_is_closed_leaves_its_channel_to_a_kill() {
 
     watched.close().await;
 
-    kill_all(&connection, &task, LONG).await;
+    kill(&connection, &task, LONG, StopCause::Cancel).await.unwrap();
     assert!(marked(&task).is_empty());
     assert_eq!(recorded_end(&connection, &task).await.ending, Ending::Signalled(15));
     until_unfollowed(&task).await;
@@ -237,7 +237,7 @@ async fn a_shell_that_is_killed_leaves_no_tail() {
     until_unfollowed(&task).await;
     assert_eq!(next(&mut watched).await, Watched::Lost);
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Running));
-    kill_all(&connection, &task, LONG).await;
+    kill(&connection, &task, LONG, StopCause::Cancel).await.unwrap();
 }
 
 /// `None`: it has ended.
