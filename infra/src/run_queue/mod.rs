@@ -231,8 +231,7 @@ impl RunQueue {
         place: &[u8],
     ) -> Result<bool, PgError> {
         let (attempt, fence) = (signed(lease.attempt), fence(lease));
-        let values: [&(dyn ToSql + Sync); 5] =
-            [&run.0, &lease.server.0, &attempt, &fence, &place];
+        let values: [&(dyn ToSql + Sync); 5] = [&run.0, &lease.server.0, &attempt, &fence, &place];
         Ok(execute(&self.pool, LAUNCH, &values).await? == 1)
     }
 
