@@ -254,8 +254,7 @@ async fn hash(app: &App, account: AccountId) -> CredentialId {
 }
 
 pub(crate) async fn register(app: &App, email: &'static str) -> Person {
-    let account = AccountId(app.ids.uuid());
-    register_as(app, account, email).await
+    register_as(app, AccountId(app.ids.uuid()), email).await
 }
 
 async fn register_as(app: &App, account: AccountId, email: &'static str) -> Person {
@@ -304,8 +303,7 @@ pub(crate) async fn sweep_unnamed_tokens(app: &App) {
 
 /// The types of the events of a stream.
 async fn event_types(app: &App, stream: Uuid) -> Vec<String> {
-    let log = log(app).await;
-    let of_stream = log.iter().filter(|event| event.stream_id() == stream);
+    let of_stream = log(app).await.into_iter().filter(|event| event.stream_id() == stream);
     of_stream.map(|event| event.event_type().to_owned()).collect()
 }
 
@@ -340,8 +338,8 @@ async fn project(app: &App) {
     let (all, metrics, positions) =
         (projections::all(), app.metrics.clone(), app.read_positions.clone());
     let (pool, known) = (app.pool.clone(), app.watermark.watermark().clone());
-    let readers = Readers::start(pool, wake, all, options, metrics, positions, known);
-    let readers = readers.await.unwrap();
+    let readers =
+        Readers::start(pool, wake, all, options, metrics, positions, known).await.unwrap();
     let reached = [
         wait_for::<projections::accounts::Accounts>(&app.pool, position, LIMIT).await,
         wait_for::<projections::memberships::Memberships>(&app.pool, position, LIMIT).await,

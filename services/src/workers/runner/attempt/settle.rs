@@ -1,7 +1,10 @@
 //! Looks for what may be left of an attempt that has ended: it is lost, or its end is not proven, or a later attempt is to
 //! follow it.
 
+use std::time::Duration;
+
 use domain::run::{Ending, LossCause, RequestedRun, RunCommand, StartCause, Target};
+use domain::server::ConnectFailure;
 use infra::failpoint;
 use infra::remote::Connection;
 use infra::remote::task::{self, End, Forbidden, StopCause, TaskState};
@@ -11,6 +14,9 @@ use super::follow::natural_ending;
 use super::kill::kill;
 use super::way::Reached;
 use super::{Attempt, AttemptError, Next, RECOVER_EVERY, RECOVER_WITHIN};
+
+/// The time between two kills of what is lost, whose first process has gone.
+const KILL_EVERY: Duration = Duration::from_hours(1);
 
 /// Nothing is left.
 struct Gone {
@@ -33,7 +39,7 @@ impl Attempt {
         match state {
             TaskState::Missing | TaskState::Vanished { .. } => {
                 let Some(forced) = self.is_gone(&connection, state).await? else {
-                    return self.postpone().await;
+                    return self.postpone_for(KILL_EVERY).await;
                 };
                 let (log, connection) = self.rest_of_log(connection, &inputs, state).await?;
                 let ending = self.cancelled_ending(target, forced);
@@ -104,6 +110,9 @@ impl Attempt {
 
     /// Whether nothing is left of a command that does not run any more, as its server says; and whether it was killed for
     /// that. `None`: something may be left.
+    ///
+    /// # Errors
+    /// `Server`: it was not reached, or has started the command by now.
     async fn is_gone(
         &self,
         connection: &Connection,
@@ -116,7 +125,7 @@ impl Attempt {
         if state == TaskState::Missing
             && task::forbid(connection, &self.id).await? == Forbidden::There
         {
-            return Ok(None);
+            return Err(AttemptError::Server(StartCause::Connect(ConnectFailure::Command)));
         }
         self.is_killed(connection).await
     }
@@ -144,10 +153,14 @@ impl Attempt {
 
     /// It is looked for again a minute later, and after a day ever more seldom.
     pub(super) async fn postpone(&self) -> Result<Next, AttemptError> {
+        self.postpone_for(RECOVER_EVERY).await
+    }
+
+    async fn postpone_for(&self, pause: Duration) -> Result<Next, AttemptError> {
         if self.task.lost.is_some_and(|lost| lost >= RECOVER_WITHIN) {
             return self.give_up().await;
         }
-        self.app.run_queue.lose(self.task.run, self.task.lease, RECOVER_EVERY).await?;
+        self.app.run_queue.lose(self.task.run, self.task.lease, pause).await?;
         Ok(Next::Done)
     }
 
