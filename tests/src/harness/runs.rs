@@ -102,14 +102,32 @@ impl RunHarness {
         shown
     }
 
-    /// Its server is stopped, so that it is lost; another attempt is cancelled before it begins. That says nothing of
-    /// the lost one.
+    /// Its server is stopped, so that it is lost; another attempt is cancelled before it begins. The lost one is to be ended
+    /// with it.
     pub async fn lose_and_cancel_the_next(&self, run: &str) {
         self.sshd.stop().unwrap();
         assert_eq!(self.ended(run, LIMIT).await["state"], "lost");
         self.post(&format!("{run}/retry"), json!({})).await.expect(202);
         self.post(&format!("{run}/cancel"), json!({})).await.expect(202);
         assert_eq!(self.ended(run, LIMIT).await["state"], "unproven");
+    }
+
+    /// It is lost; another attempt does not start, since the server lets nobody in for a while. That says nothing of the
+    /// lost one, which nobody wants to end.
+    pub async fn lose_and_refuse_the_next(&self, run: &str) {
+        self.sshd.stop().unwrap();
+        assert_eq!(self.ended(run, LIMIT).await["state"], "lost");
+        self.sshd.deauthorize().unwrap();
+        self.sshd.restart().unwrap();
+        self.post(&format!("{run}/retry"), json!({})).await.expect(202);
+        until("the second attempt is refused", async || {
+            let shown = self.run(run).await?;
+            (shown["state"] == "failed" && shown["servers"][0]["attempt"] == 2).then_some(())
+        })
+        .await;
+        let credential = self.path(&format!("servers/{}/credential", self.server));
+        let attached = self.ada.put(&credential, "*", json!({ "generate": true })).await;
+        self.sshd.authorize(&attached.expect(200).field("/public_line")).unwrap();
     }
 
     /// Once its command was started: the run itself is running from its dispatch on.

@@ -182,8 +182,7 @@ async fn a_left_attempt_is_deleted_once_its_server_says_that_it_has_ended() {
     let (harness, _node) = RunHarness::with(&[("run_lost_seconds", "2")]).await;
     let run = harness.start("until [ -e ~/go ]; do sleep 0.05; done").await;
     harness.is_at_work(&run).await;
-    harness.lose_and_cancel_the_next(&run).await;
-    harness.sshd.restart().unwrap();
+    harness.lose_and_refuse_the_next(&run).await;
     let log = harness.installation.log().await;
     let look = "update working.run_tasks set next_at = clock_timestamp() where attempt = 1";
     let count = async |sql: &str| log.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
