@@ -13,7 +13,7 @@ use infra::remote::task::{
 use super::super::inputs::RunInputs;
 use super::super::{events, start_failure};
 use super::follow::loss_cause;
-use super::kill::kill;
+use super::kill::{kill, kill_for_good};
 use super::way::{ELSEWHERE, Reached, is_at};
 use super::{Attempt, AttemptError, Next, RECOVER_EVERY, RECOVER_WITHIN};
 
@@ -168,7 +168,7 @@ impl Attempt {
             }
             if may_run {
                 let previous = TaskId { attempt, ..self.id };
-                kill(connection, &previous, StopCause::Cancel).await?.if_proven()?;
+                kill_for_good(connection, &previous).await?.if_proven()?;
             }
             if may_run && of.is_some() {
                 events::earlier_gone(&self.app, &self.task, attempt).await?;

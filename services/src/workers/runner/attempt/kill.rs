@@ -53,6 +53,18 @@ pub(super) async fn kill(
     }
 }
 
+/// The same of a command whose start may come late: it starts nothing then, if the server can note that.
+pub(super) async fn kill_for_good(
+    connection: &Connection,
+    id: &TaskId,
+) -> Result<Killed, AttemptError> {
+    match task::forbid(connection, id).await {
+        Ok(_) | Err(TaskError::Unsupported(_) | TaskError::Answer) => {}
+        Err(error) => return Err(error.into()),
+    }
+    kill(connection, id, StopCause::Cancel).await
+}
+
 impl Attempt {
     /// Repeats the kill, ever more seldom, while the output is read. It uses connections of its own, since that of the
     /// output may be full; and that one where no other can be made.

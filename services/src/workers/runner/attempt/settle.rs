@@ -11,7 +11,7 @@ use infra::remote::task::{self, End, Forbidden, StopCause, TaskState};
 
 use super::super::events;
 use super::follow::natural_ending;
-use super::kill::kill;
+use super::kill::kill_for_good;
 use super::way::Reached;
 use super::{Attempt, AttemptError, Next, RECOVER_EVERY, RECOVER_WITHIN};
 
@@ -132,7 +132,7 @@ impl Attempt {
 
     /// `None`: something may be left. Else whether it had to be forced.
     async fn is_killed(&self, connection: &Connection) -> Result<Option<bool>, AttemptError> {
-        let killed = kill(connection, &self.id, StopCause::Cancel).await?;
+        let killed = kill_for_good(connection, &self.id).await?;
         if !killed.proven {
             self.note_kill().await?;
         }
