@@ -14,15 +14,15 @@ create index run_tasks_to_kill on working.run_tasks (queued_at) where kill_tries
 create index run_tasks_running_by_requester on working.run_tasks (requester_id) where state = 'running';
 
 -- What waits, by the account, too: where one may have no more at work, others of its workspace do not wait behind it.
--- `workspace_id` is never null. Written so, it is of this index alone, and only what asks for it so uses the index: no
--- plan takes another one for it, whatever the statistics are of. Nodes of a former version may go on: they look at more
--- of a workspace whose first tasks cannot be taken.
+-- Neither `workspace_id` nor `state` is ever null. Written so, both are of this index alone: only what asks for them so
+-- uses the index, and no plan can take another one for it, whatever the statistics are of. Nodes of a former version may
+-- go on: they look at more of a workspace whose first tasks cannot be taken.
 drop index working.run_tasks_waiting_by_server;
 create index run_tasks_waiting_by_queue on working.run_tasks
   (coalesce(workspace_id, '00000000-0000-0000-0000-000000000000'), server_id,
    coalesce(deployment_id, '00000000-0000-0000-0000-000000000000'),
    coalesce(requester_id, '00000000-0000-0000-0000-000000000000'), queued_at, run_id)
-  where state = 'queued';
+  where coalesce(state, '') = 'queued';
 
 -- Folders of attempts that have ended, which could not be removed from their servers: it is tried again.
 create table working.run_leftovers (

@@ -13,7 +13,7 @@
 --
 -- Statistics may be old, as after a restore that lost all tasks at once. So no plan depends on them: a `limit 1` is no
 -- join, the index by age is for questions that say `queued_at > '-infinity'`, and the index by queue for those that say
--- `coalesce(workspace_id, nobody)`.
+-- `coalesce(state, '')` and `coalesce(workspace_id, nobody)`. What is at work is read once.
 create or replace function working.claim_run_tasks_fair(
   claimant uuid, most int, lease_seconds float8, per_server int, per_workspace int, per_account int, newcomers boolean,
   after uuid, upto uuid)
@@ -66,6 +66,10 @@ begin
       select * from working.run_tasks where state = 'running'),
     of_workspace as materialized (
       select workspace_id, count(*) as tasks from busy group by workspace_id),
+    of_account as materialized (
+      select requester_id, count(*) as tasks from busy where requester_id is not null group by requester_id),
+    of_server as materialized (
+      select server_id, count(*) as tasks from busy group by server_id),
     waiting as (
       select unnest(passed) as workspace_id
       union (
@@ -77,24 +81,21 @@ begin
       from waiting w left join of_workspace o using (workspace_id)
       where coalesce(o.tasks, 0) < workspace_most),
     firsts as materialized (
-      select r.workspace_id, r.tasks, q.run_id, q.server_id, q.attempt, q.queued_at, q.requester_id, q.of_account
+      select r.workspace_id, r.tasks, q.run_id, q.server_id, q.attempt, q.queued_at, q.requester_id,
+        coalesce(account.tasks, 0) as of_account
       from roomy r cross join lateral (
-        select q.*, account.tasks as of_account from (
-          select * from working.run_tasks q
-          where q.state = 'queued' and q.workspace_id = r.workspace_id
-          order by q.queued_at, q.run_id, q.server_id
-          limit (select case when count(*) < 2 * most then 32 else 4 end from roomy)) q
-        cross join lateral (
-          select count(*) as tasks from working.run_tasks b
-          where b.state = 'running' and b.requester_id = q.requester_id) account
-        where account.tasks < account_most
-          and (select count(*) from working.run_tasks b
-               where b.state = 'running' and b.server_id = q.server_id) < per_server
-          and (
-            select true from working.run_tasks b
-            where b.state in ('running', 'lost') and b.server_id = q.server_id and b.deployment_id = q.deployment_id
-              and b.run_id <> q.run_id
-            limit 1) is null) q),
+        select * from working.run_tasks q
+        where q.state = 'queued' and q.workspace_id = r.workspace_id
+        order by q.queued_at, q.run_id, q.server_id
+        limit (select case when count(*) < 2 * most then 32 else 4 end from roomy)) q
+      left join of_account account on account.requester_id = q.requester_id
+      left join of_server server on server.server_id = q.server_id
+      where coalesce(account.tasks, 0) < account_most and coalesce(server.tasks, 0) < per_server
+        and (
+          select true from working.run_tasks b
+          where b.state in ('running', 'lost') and b.server_id = q.server_id and b.deployment_id = q.deployment_id
+            and b.run_id <> q.run_id
+          limit 1) is null),
     -- Where many tasks of a workspace wait for a few servers, or of a few accounts: its queues, one for each server,
     -- deployment and account, each found from the one before.
     blocked as (
@@ -105,7 +106,7 @@ begin
         select q.server_id, coalesce(q.deployment_id, nobody) as deployment_id,
           coalesce(q.requester_id, nobody) as requester_id
         from working.run_tasks q
-        where q.state = 'queued' and coalesce(q.workspace_id, nobody) = b.workspace_id
+        where coalesce(q.state, '') = 'queued' and coalesce(q.workspace_id, nobody) = b.workspace_id
         order by coalesce(q.workspace_id, nobody), q.server_id, coalesce(q.deployment_id, nobody),
           coalesce(q.requester_id, nobody)
         limit 1) q
@@ -115,26 +116,24 @@ begin
         select q.server_id, coalesce(q.deployment_id, nobody) as deployment_id,
           coalesce(q.requester_id, nobody) as requester_id
         from working.run_tasks q
-        where q.state = 'queued' and coalesce(q.workspace_id, nobody) = c.workspace_id
+        where coalesce(q.state, '') = 'queued' and coalesce(q.workspace_id, nobody) = c.workspace_id
           and (q.server_id, coalesce(q.deployment_id, nobody), coalesce(q.requester_id, nobody))
             > (c.server_id, c.deployment_id, c.requester_id)
         order by coalesce(q.workspace_id, nobody), q.server_id, coalesce(q.deployment_id, nobody),
           coalesce(q.requester_id, nobody)
         limit 1) q),
     free_queues as materialized (
-      select c.*, account.tasks as of_account
-      from queues c cross join lateral (
-        select count(*) as tasks from working.run_tasks b
-        where b.state = 'running' and b.requester_id = c.requester_id) account
-      where account.tasks < account_most
-        and (select count(*) from working.run_tasks b
-             where b.state = 'running' and b.server_id = c.server_id) < per_server),
+      select c.*, coalesce(account.tasks, 0) as of_account
+      from queues c
+      left join of_account account on account.requester_id = c.requester_id
+      left join of_server server on server.server_id = c.server_id
+      where coalesce(account.tasks, 0) < account_most and coalesce(server.tasks, 0) < per_server),
     -- Of each the first task; and of the run that the others of its deployment wait for, a later attempt.
     behind as (
       select c.workspace_id, c.tasks, q.run_id, q.server_id, q.attempt, q.queued_at, q.requester_id, c.of_account
       from free_queues c cross join lateral (
         (select * from working.run_tasks q
-         where q.state = 'queued' and coalesce(q.workspace_id, nobody) = c.workspace_id and q.server_id = c.server_id
+         where coalesce(q.state, '') = 'queued' and coalesce(q.workspace_id, nobody) = c.workspace_id and q.server_id = c.server_id
            and coalesce(q.deployment_id, nobody) = c.deployment_id and coalesce(q.requester_id, nobody) = c.requester_id
          order by q.queued_at, q.run_id limit 1)
         union all
