@@ -119,6 +119,19 @@ fn a_server_may_be_another_machine_after_a_move_and_after_a_key_that_it_had_not_
 }
 
 #[test]
+fn what_a_key_has_announced_is_over_once_another_machines_key_is_approved() {
+    let replaced = || vec![announced(&[THIRD]), mismatched(OTHER), approved(OTHER)];
+    assert_eq!(after(&replaced()).host_key.pinned(), Some(key(OTHER)));
+    assert!(after(&replaced()).proposals.is_empty());
+    usable(replaced()).when(approve(THIRD)).then_expect_error(ServerError::NotTheObserved);
+    // The one that was approved before, or one that it has announced, is of the same machine.
+    let kept = after(&[announced(&[THIRD]), mismatched(OTHER), approved(KEY)]);
+    assert_eq!(kept.proposals, [key(THIRD)]);
+    let rotated = after(&[announced(&[OTHER, THIRD]), mismatched(OTHER), approved(OTHER)]);
+    assert_eq!((rotated.proposals, rotated.moves), (vec![key(THIRD)], 0));
+}
+
+#[test]
 fn a_watch_that_is_refused_stops_once_until_something_has_changed() {
     usable(vec![]).when(stop()).then_expect_events(vec![stopped()]);
     usable(vec![stopped()]).when(stop()).then_expect_events(vec![]);
