@@ -34,7 +34,7 @@ fn sizes() -> Sizes {
     }
 }
 
-struct Given {
+struct TwoNodes {
     harness: RunHarness,
     nodes: [TestServer; 2],
     /// The other one's, through either node.
@@ -43,7 +43,7 @@ struct Given {
     server: String,
 }
 
-impl Given {
+impl TwoNodes {
     async fn new(sizes: &Sizes) -> Self {
         let (slots, waiting) = (sizes.slots.to_string(), sizes.waiting.to_string());
         let settings = [
@@ -133,7 +133,7 @@ impl Drop for Asking {
     }
 }
 
-async fn each_begins_in_time(given: &Given, asking: &Asking, runs: usize) {
+async fn each_begins_in_time(given: &TwoNodes, asking: &Asking, runs: usize) {
     let nodes = given.nodes.each_ref().map(TestServer::client).to_vec();
     let stalls = StallWatch::start(&given.harness.installation, move || nodes.clone()).await;
     let mut longest = TimeDelta::zero();
@@ -151,7 +151,7 @@ async fn each_begins_in_time(given: &Given, asking: &Asking, runs: usize) {
 async fn a_workspace_whose_runs_hold_every_slot_that_it_gets_keeps_no_other_waiting() {
     let _alone = tests::alone().await;
     let sizes = sizes();
-    let given = Given::new(&sizes).await;
+    let given = TwoNodes::new(&sizes).await;
     let asking = Asking::start(&given.harness, "sleep 4700");
     asking.until_full().await;
     // The last fifth of each node is kept.
@@ -171,7 +171,7 @@ async fn a_workspace_whose_runs_hold_every_slot_that_it_gets_keeps_no_other_wait
 async fn nor_does_one_whose_runs_end_and_begin_all_the_time() {
     let _alone = tests::alone().await;
     let sizes = sizes();
-    let given = Given::new(&sizes).await;
+    let given = TwoNodes::new(&sizes).await;
     let asking = Asking::start(&given.harness, "sleep 2");
     asking.until_full().await;
 

@@ -17,7 +17,7 @@ const FIRST_LINES: usize = 5;
 const TIMEOUT_SECONDS: u32 = 20;
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum RunKind {
     Ends,
     /// By itself, in the way in which a time-out ends it.
     IsKilled,
@@ -26,10 +26,10 @@ enum Kind {
 }
 
 /// The last one's time begins last.
-const KINDS: [Kind; 3] = [Kind::Ends, Kind::IsKilled, Kind::TakesTooLong];
+const KINDS: [RunKind; 3] = [RunKind::Ends, RunKind::IsKilled, RunKind::TakesTooLong];
 
 struct StartedRun {
-    kind: Kind,
+    kind: RunKind,
     /// After the workspace's.
     path: String,
 }
@@ -40,7 +40,7 @@ fn print(from: usize, to: usize) -> String {
     )
 }
 
-impl Kind {
+impl RunKind {
     fn command(self, lines: usize) -> String {
         let (first, rest) = (print(1, FIRST_LINES), print(FIRST_LINES + 1, lines));
         let rest = format!("{rest}; echo over >&2");
@@ -80,7 +80,7 @@ impl Kind {
     }
 }
 
-async fn start(harness: &RunHarness, kind: Kind, lines: usize) -> StartedRun {
+async fn start(harness: &RunHarness, kind: RunKind, lines: usize) -> StartedRun {
     let body = json!({
         "command": kind.command(lines),
         "server_ids": [harness.server],

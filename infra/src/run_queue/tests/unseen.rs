@@ -9,7 +9,7 @@ const SILENCE: &str =
     lease_until = clock_timestamp()";
 
 impl Harness {
-    /// For how long its server was not seen, as the next node is told.
+    /// For how long its server was not seen, as the next node learns.
     async fn unseen(&self, meanwhile: &str) -> Duration {
         let client = self.pool.get().await.unwrap();
         assert_eq!(client.execute(meanwhile, &[]).await.unwrap(), 1);
