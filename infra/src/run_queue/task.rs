@@ -23,7 +23,7 @@ pub struct Task {
     pub cancel: bool,
     /// How long the command may still run; `None` before it runs.
     pub left: Option<Duration>,
-    /// How long ago the server last answered for it.
+    /// How long ago the server last answered for it, without the time in which no node had the task.
     pub unseen: Duration,
     /// How long it has been lost; `None` if it is not.
     pub lost: Option<Duration>,

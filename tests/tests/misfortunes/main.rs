@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod failpoints;
+mod fairness;
 mod fence;
 mod hour;
 mod interrupted;

@@ -7,6 +7,7 @@ mod paused;
 mod reads;
 mod rounds;
 mod secrets;
+mod unseen;
 
 use super::*;
 use crate::postgres::{ConnectOptions, connect};

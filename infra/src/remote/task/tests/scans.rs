@@ -123,6 +123,7 @@ async fn what_a_former_version_began_is_probed_killed_and_removed() {
     }
     std::fs::remove_file(folder.join("kept")).unwrap();
 
+    let ended = End { written: None, ..ended };
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Ended(ended)));
     // That nothing is left cannot be shown there.
     let killed = kill(&connection, &task, LONG, StopCause::Cancel).await.unwrap();

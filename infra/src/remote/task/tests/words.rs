@@ -69,9 +69,10 @@ fn state(line: &str) -> Result<TaskState, TaskError> {
 #[test]
 fn an_end_is_taken_strictly() {
     let end = ended(Ending::Exited(3), 10, 0);
-    assert_eq!(state("lethe: exited 3 10 0\n"), Ok(TaskState::Ended(end)));
+    let of_former_version = TaskState::Ended(End { written: None, ..end });
+    assert_eq!(state("lethe: exited 3 10 0\n"), Ok(of_former_version));
     assert_eq!(state("lethe: exited 3 10 0 10 0 -\n"), Ok(TaskState::Ended(end)));
-    let cut = End { stopped: Some(StopCause::Timeout), written: [20, 1], ..end };
+    let cut = End { stopped: Some(StopCause::Timeout), written: Some([20, 1]), ..end };
     assert_eq!(state("lethe: exited 3 10 0 20 1 timeout\n"), Ok(TaskState::Ended(cut)));
     assert_eq!(state("motd\nlethe: running\n"), Ok(TaskState::Running));
     let refused = [
