@@ -52,6 +52,16 @@ impl HostKey {
         found.map_or(self, |key| Self::Approved { key })
     }
 
+    /// Whether a person who approves the key with this fingerprint takes another machine in the place of the
+    /// one with the approved key, which had not announced it.
+    pub fn is_replaced_by(self, fingerprint: Fingerprint, proposals: &[PublicKey]) -> bool {
+        let is_it = |key: &PublicKey| key.fingerprint == fingerprint;
+        match self {
+            Self::Mismatched { approved, .. } => !is_it(&approved) && !proposals.iter().any(is_it),
+            Self::Unobserved | Self::Observed { .. } | Self::Approved { .. } => false,
+        }
+    }
+
     /// The state after the server has shown another key than the approved one.
     #[must_use]
     pub const fn mismatch(self, seen: PublicKey) -> Self {
