@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use tests::{Answer, LIMIT, RunHarness, TestServer, results, until};
 
-struct Given {
+struct BadInput {
     harness: RunHarness,
     _node: TestServer,
 }
 
-impl Given {
+impl BadInput {
     async fn new() -> Self {
         let (harness, node) = RunHarness::with(&[("run_lost_seconds", "2")]).await;
         Self { harness, _node: node }
@@ -31,7 +31,7 @@ impl Given {
 
 #[tokio::test]
 async fn a_secret_that_no_shell_takes_or_that_is_far_too_long_is_named_and_leaves_nothing() {
-    let given = Given::new().await;
+    let given = BadInput::new().await;
     let (fits, mebibyte) = ("correct-horse", "a".repeat(1024 * 1024));
     for (name, value, pointer) in [
         ("UID", json!(fits), "/secrets/UID"),
@@ -55,7 +55,7 @@ async fn a_secret_that_no_shell_takes_or_that_is_far_too_long_is_named_and_leave
 
 #[tokio::test]
 async fn a_server_that_moves_where_nobody_may_go_loses_its_run_and_gets_no_other() {
-    let given = Given::new().await;
+    let given = BadInput::new().await;
     let harness = &given.harness;
     let run = harness.start("echo begun >> ~/begun; until [ -e ~/go ]; do sleep 0.05; done").await;
     let begun = harness.sshd.home().join("begun");
