@@ -166,6 +166,7 @@ impl LiveServer {
     fn approve(&mut self, fingerprint: Fingerprint) {
         if self.host_key.is_replaced_by(fingerprint, &self.proposals) {
             self.moves = self.moves.saturating_add(1);
+            // It was the machine before that has proven to hold them.
             self.proposals.clear();
         }
         self.host_key = self.host_key.approve(fingerprint, &self.proposals);

@@ -27,8 +27,8 @@ pub struct Task {
     pub unseen: Duration,
     /// How long it has been lost; `None` if it is not.
     pub lost: Option<Duration>,
-    /// Where a start was sent to, as [`super::RunQueue::launch`] was given it. `None`: none was sent, or a former version has
-    /// sent it.
+    /// Where a start was sent to, as it was given to [`super::RunQueue::launch`]. `None`: none was sent, or a former version
+    /// has sent it.
     pub place: Option<Vec<u8>>,
     /// How many kills have proven nothing.
     pub kill_tries: u32,

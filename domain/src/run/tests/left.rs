@@ -80,8 +80,11 @@ fn what_is_left_is_told_of_an_end_that_is_not_proven_and_of_no_other() {
     let unproven = [running(), vec![unproven]].concat();
     let before = target(unproven.clone());
     assert_eq!((before.as_str(), &before.left), ("unproven", &left()));
-    let after = target([unproven, vec![gone(1, 1)]].concat());
+    let after = target([unproven.clone(), vec![gone(1, 1)]].concat());
     assert_eq!((after.as_str(), &after.left), ("cancelled", &None));
+    // Nobody has proven anything: what may be left there is still named.
+    let after = target([unproven, vec![given_up(1)]].concat());
+    assert_eq!((after.as_str(), &after.left), ("unproven", &left()));
 }
 
 #[test]
