@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod failpoints;
+mod faults;
 mod fence;
 mod hour;
 mod interrupted;
