@@ -3,6 +3,7 @@
 mod conflicts;
 mod failpoints;
 mod fairness;
+mod faults;
 mod fence;
 mod hour;
 mod interrupted;
