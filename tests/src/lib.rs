@@ -32,7 +32,7 @@ pub use dump::{dump, restore};
 pub use events::{Event, Events};
 pub use harness::{
     BlindSshd, Harness, RunHarness, create_workspace, lease_of, move_server, problem,
-    register_server, results,
+    register_machine, register_server, results,
 };
 pub use held::HeldBody;
 pub use installation::Installation;

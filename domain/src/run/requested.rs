@@ -120,7 +120,9 @@ impl RequestedRun {
         if open().next().is_none() {
             return Err(RunError::RunEnded);
         }
-        if open().all(|(_, target)| target.cancelling) {
+        // What may be left of what has ended was looked for in vain: it is looked for once more.
+        let has_unended = open().any(|(_, target)| !target.is_ended());
+        if has_unended && open().all(|(_, target)| target.cancelling) {
             return Ok(vec![]);
         }
         let queued = open().filter(|(_, target)| target.stage == Stage::Queued);

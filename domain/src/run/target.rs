@@ -30,6 +30,9 @@ pub struct Target {
     pub settled: Option<Settled>,
     /// The attempts before this one of which processes may be left. It starts only once there are none.
     pub earlier: BTreeSet<u32>,
+    /// An attempt before this one was given up: processes of it may be left, and nobody looks for them.
+    #[serde(default)]
+    pub after_given_up: bool,
 }
 
 /// How far an attempt has come.
@@ -70,6 +73,7 @@ impl Target {
             left: None,
             settled: None,
             earlier: BTreeSet::new(),
+            after_given_up: false,
         }
     }
 
@@ -77,7 +81,8 @@ impl Target {
     pub(super) fn next(&self) -> Self {
         let own = self.may_run().then_some(self.attempt);
         let earlier = self.earlier.iter().copied().chain(own).collect();
-        Self { earlier, ..Self::new(self.attempt + 1) }
+        let after_given_up = self.after_given_up || self.settled == Some(Settled::GivenUp);
+        Self { earlier, after_given_up, ..Self::new(self.attempt + 1) }
     }
 
     /// Whether the attempt has ended, known or lost.
@@ -120,7 +125,9 @@ impl Target {
             Stage::Ended(
                 Ending::Cancelled { proven: false, .. } | Ending::TimedOut { proven: false },
             ) => self.settled != Some(Settled::ProvenGone),
-            Stage::Ended(Ending::Cancelled { proven: true, .. }) => !self.earlier.is_empty(),
+            Stage::Ended(Ending::Cancelled { proven: true, .. }) => {
+                !self.earlier.is_empty() || self.after_given_up
+            }
             Stage::Queued
             | Stage::Dispatched
             | Stage::Started
@@ -220,7 +227,8 @@ impl Target {
     }
 
     pub(super) fn settle(&mut self, attempt: u32, as_what: Settled) {
-        self.earlier.remove(&attempt);
+        let was_earlier = self.earlier.remove(&attempt);
+        self.after_given_up |= was_earlier && as_what == Settled::GivenUp;
         if attempt == self.attempt {
             self.settled = Some(as_what);
             if as_what == Settled::ProvenGone {

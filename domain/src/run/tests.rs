@@ -143,7 +143,13 @@ fn what_has_not_come_so_far_is_not_told() {
     let taken = || given(&[dispatched(1)]);
     refuses(taken(), RunCommand::Reattach { lease: lease(1, 2) }, RunError::TooEarly);
     refuses(taken(), end(first, EXIT), RunError::TooEarly);
+    refuses(taken(), end(first, TIMED_OUT), RunError::TooEarly);
     emits(taken(), end(first, UNREACHED), vec![ended(UNREACHED)]);
+    // What was taken may have been started, or be cancelled before it was.
+    emits(taken(), end(first, LOST), vec![ended(LOST)]);
+    let before_it_began = Ending::Cancelled { forced: false, proven: true };
+    let cancelling = [taken(), vec![RunEvent::CancelRequested { by: ADA }]].concat();
+    emits(cancelling, end(first, before_it_began), vec![ended(before_it_began)]);
     let running = || given(&[dispatched(1), started(1)]);
     refuses(running(), end(first, UNREACHED), RunError::Started);
     refuses(running(), RunCommand::Start { lease: first }, RunError::Started);
@@ -189,6 +195,7 @@ fn the_truth_may_follow_lost_while_it_is_the_last_attempt() {
         RunEvent::Failed { server: ONE, attempt: 1, fence: 2, failure: Failure::Exit { code: 3 } };
     emits(lost(), end(again, EXIT), vec![truth]);
     refuses(lost(), end(again, LOST), RunError::Ended);
+    refuses(lost(), end(again, UNREACHED), RunError::Started);
     let retried = RunEvent::Retried { servers: vec![ONE], secrets: None };
     let newer = [lost(), vec![retried]].concat();
     refuses(newer.clone(), end(again, EXIT), RunError::OtherAttempt);

@@ -52,6 +52,18 @@ impl HostKey {
         found.map_or(self, |key| Self::Approved { key })
     }
 
+    /// Whether the approval of the key with this fingerprint may make the server another machine: it takes the place
+    /// of the approved key, which has not announced it. What that one has announced is over then.
+    pub fn is_replaced_by(self, fingerprint: Fingerprint, proposals: &[PublicKey]) -> bool {
+        let is_it = |key: &PublicKey| key.fingerprint == fingerprint;
+        match self {
+            Self::Mismatched { approved, seen } => {
+                is_it(&seen) && !is_it(&approved) && !proposals.iter().any(is_it)
+            }
+            Self::Unobserved | Self::Observed { .. } | Self::Approved { .. } => false,
+        }
+    }
+
     /// The state after the server has shown another key than the approved one.
     #[must_use]
     pub const fn mismatch(self, seen: PublicKey) -> Self {

@@ -164,15 +164,13 @@ impl LiveServer {
     }
 
     fn approve(&mut self, fingerprint: Fingerprint) {
-        let is_it = |key: &PublicKey| key.fingerprint == fingerprint;
-        if let HostKey::Mismatched { approved, .. } = self.host_key
-            && !is_it(&approved)
-            && !self.proposals.iter().any(is_it)
-        {
+        if self.host_key.is_replaced_by(fingerprint, &self.proposals) {
             self.moves = self.moves.saturating_add(1);
+            // It was the machine before that has proven to hold them.
+            self.proposals.clear();
         }
         self.host_key = self.host_key.approve(fingerprint, &self.proposals);
-        self.proposals.retain(|key| !is_it(key));
+        self.proposals.retain(|key| key.fingerprint != fingerprint);
         self.watch = Watch::On;
     }
 

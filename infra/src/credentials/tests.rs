@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex, mpsc};
 
 use chrono::TimeDelta;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::ids::Ids;
@@ -158,6 +159,26 @@ async fn who_is_known_waits_for_one_stranger_at_most_where_there_is_one_core() {
 
     assert!([a, b, c, d].iter().all(Result::is_ok));
     assert_eq!(*order.lock().unwrap(), ["a stranger", "known", "another", "a third"]);
+}
+
+#[tokio::test]
+async fn whoever_gives_up_has_a_core_until_the_work_is_done() {
+    let hashing = Hashing::bounded(1, 2);
+    let (begun, has_begun) = oneshot::channel();
+    let (end, wait_for_end) = mpsc::channel::<()>();
+    let works = hashing.run(HashQueue::Strangers, move || {
+        begun.send(()).unwrap();
+        wait_for_end.recv().is_err()
+    });
+
+    tokio::select! {
+        _ = works => panic!("it has ended"),
+        begun = has_begun => begun.unwrap(),
+    }
+
+    assert_eq!(hashing.cores.available_permits(), 0);
+    drop(end);
+    drop(hashing.cores.acquire().await.unwrap());
 }
 
 #[tokio::test]

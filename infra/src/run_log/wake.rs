@@ -15,7 +15,7 @@ use super::rows::{self, LogPart};
 use super::{LogPage, RunLogError, RunLogs};
 
 /// The number of logs that can be followed at the same time; followers of further logs look for themselves.
-const FOLLOWED_MAX: usize = 16_384;
+pub(super) const FOLLOWED_MAX: usize = 16_384;
 /// One statement so often, however many logs are followed.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const LOOK_ALONE_EVERY: Duration = Duration::from_secs(1);

@@ -51,7 +51,7 @@ const LIST_BEGUN: &str = include_str!("list_begun.sql");
 const CLAIM: &str = include_str!("claim.sql");
 const RENEW: &str = include_str!("renew.sql");
 const HAND_OVER: &str =
-    "update working.run_tasks set node = null, lease_until = null where node = $1";
+    "update working.run_tasks set node = null, lease_until = clock_timestamp() where node = $1";
 const LAUNCH: &str = "update working.run_tasks set launched = true, place = coalesce(place, $5) \
     where run_id = $1 and server_id = $2 and attempt = $3 and fence = $4";
 const BEGIN: &str = include_str!("begin.sql");

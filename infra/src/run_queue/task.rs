@@ -23,12 +23,12 @@ pub struct Task {
     pub cancel: bool,
     /// How long the command may still run; `None` before it runs.
     pub left: Option<Duration>,
-    /// How long ago the server last answered for it.
+    /// How long ago the server last answered for it, without the time in which no node had the task.
     pub unseen: Duration,
     /// How long it has been lost; `None` if it is not.
     pub lost: Option<Duration>,
-    /// Where a start was sent to, as [`super::RunQueue::launch`] was given it. `None`: none was sent, or a former version has
-    /// sent it.
+    /// Where a start was sent to, as it was given to [`super::RunQueue::launch`]. `None`: none was sent, or a former version
+    /// has sent it.
     pub place: Option<Vec<u8>>,
     /// How many kills have proven nothing.
     pub kill_tries: u32,

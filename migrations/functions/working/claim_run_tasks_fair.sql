@@ -179,7 +179,8 @@ begin
     set fence = t.fence + 1, node = claimant,
       lease_until = clock_timestamp() + make_interval(secs => lease_seconds),
       state = case t.state when 'queued' then 'running' else t.state end,
-      seen_at = coalesce(t.seen_at, clock_timestamp())
+      -- While no node had it, nobody looked.
+      seen_at = coalesce(t.seen_at + greatest(clock_timestamp() - t.lease_until, interval '0'), clock_timestamp())
     where (t.run_id, t.server_id, t.attempt) = (chosen.run_id, chosen.server_id, chosen.attempt)
       -- What was taken, or set aside, since the candidates were read.
       and t.state <> 'paused' and (t.lease_until is null or t.lease_until <= clock_timestamp() or t.lease_until > ahead)

@@ -162,6 +162,9 @@ impl Server {
     }
 
     fn approve(&mut self, fingerprint: Fingerprint) {
+        if self.host_key.0.is_replaced_by(fingerprint, &self.proposals.0) {
+            self.proposals.0.clear();
+        }
         self.host_key.0 = self.host_key.0.approve(fingerprint, &self.proposals.0);
         self.proposals.0.retain(|key| key.fingerprint != fingerprint);
         self.watch = Json(Watch::On);

@@ -13,6 +13,7 @@ use crate::harness::{LogHarness, sealed, time};
 const SERVER: Uuid = Uuid::from_u128(7);
 const OLD: PublicKey = key(KeyAlgorithm::Rsa, 1);
 const NEW: PublicKey = key(KeyAlgorithm::Ed25519, 2);
+const OTHER: PublicKey = key(KeyAlgorithm::Ed25519, 3);
 
 const fn key(algorithm: KeyAlgorithm, byte: u8) -> PublicKey {
     PublicKey { algorithm, fingerprint: Fingerprint([byte; 32]) }
@@ -67,7 +68,41 @@ async fn a_server_shows_its_keys_with_their_algorithms_and_whether_it_is_watched
         seen: OLD.fingerprint,
         algorithm: OLD.algorithm,
     };
-    let row = after(&harness, vec![mismatched]).await;
+    let announced = ServerEvent::HostKeysAnnounced { keys: vec![OTHER] };
+    let row = after(&harness, vec![announced, mismatched]).await;
     assert_eq!(row.host_key.0, HostKey::Mismatched { approved: NEW, seen: OLD });
+    assert_eq!(row.proposals.0, [OTHER]);
+    let row = after(&harness, vec![approved(OLD)]).await;
+    assert_eq!(row.host_key.0, HostKey::Approved { key: OLD });
+    assert!(row.proposals.0.is_empty(), "they are another machine's");
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_server_announced_is_not_shown_once_another_machines_key_is_approved() {
+    let harness = LogHarness::new().await;
+    let readers = harness.read(projections::all()).await;
+    let third = key(KeyAlgorithm::EcdsaP256, 3);
+    let registered = ServerEvent::Registered {
+        name: sealed("name"),
+        host: sealed("host"),
+        port: 22,
+        user: sealed("user"),
+    };
+    let PublicKey { algorithm, fingerprint } = OLD;
+    let observed = ServerEvent::HostKeyObserved { algorithm, fingerprint };
+    let announced = ServerEvent::HostKeysAnnounced { keys: vec![third] };
+    let mismatched = ServerEvent::HostKeyMismatched {
+        approved: OLD.fingerprint,
+        seen: NEW.fingerprint,
+        algorithm: NEW.algorithm,
+    };
+
+    let row = after(&harness, vec![registered, observed, approved(OLD), announced]).await;
+    assert_eq!(row.proposals.0, vec![third]);
+    let row = after(&harness, vec![mismatched, approved(NEW)]).await;
+
+    assert_eq!(row.host_key.0, HostKey::Approved { key: NEW });
+    assert!(row.proposals.0.is_empty());
     readers.stop().await;
 }

@@ -12,7 +12,7 @@ use crate::{Client, Installation, Person, TestServer};
 pub use blind::BlindSshd;
 pub use runs::RunHarness;
 pub use seats::{lease_of, problem};
-pub use servers::{move_server, register_server, results};
+pub use servers::{move_server, register_machine, register_server, results};
 
 pub struct Harness {
     pub installation: Installation,

@@ -1,6 +1,7 @@
 //! Servers of the workspace, on a real sshd.
 
 use serde_json::{Value, json};
+use test_support::{Machine, MachineUser};
 
 use super::Harness;
 use crate::{Answer, Client, Sshd, until};
@@ -57,10 +58,22 @@ impl Harness {
 
 /// Registers, approves and gives a key to a server; answers its id.
 pub async fn register_server(ada: &Client, workspace: &str, sshd: &Sshd, port: u16) -> String {
-    let place = json!({ "name": "engine", "host": "127.0.0.1", "port": port, "user": sshd.user() });
-    let made = ada.post_once(&format!("{workspace}/servers"), place).await;
-    let server = made.expect(201).field("/server_id");
-    approve_server(ada, &format!("{workspace}/servers/{server}"), sshd).await;
+    let server = register(ada, workspace, port, sshd.user()).await;
+    approve_sshd(ada, &format!("{workspace}/servers/{server}"), sshd).await;
+    server
+}
+
+/// The same of a whole machine, on which Lethe is this user.
+pub async fn register_machine(
+    ada: &Client,
+    workspace: &str,
+    machine: &Machine,
+    user: MachineUser,
+) -> String {
+    let server = register(ada, workspace, machine.port(), user.name()).await;
+    let fingerprint = machine.host_key_fingerprint().unwrap();
+    let authorize = |line: &str| machine.authorize(line).unwrap();
+    approve_server(ada, &format!("{workspace}/servers/{server}"), &fingerprint, authorize).await;
     server
 }
 
@@ -68,20 +81,31 @@ pub async fn register_server(ada: &Client, workspace: &str, sshd: &Sshd, port: u
 pub async fn move_server(ada: &Client, server: &str, sshd: &Sshd) {
     let place = json!({ "host": "127.0.0.1", "port": sshd.port(), "user": sshd.user() });
     ada.put(&format!("{server}/address"), "*", place).await.expect(200);
-    approve_server(ada, server, sshd).await;
+    approve_sshd(ada, server, sshd).await;
+}
+
+async fn register(ada: &Client, workspace: &str, port: u16, user: &str) -> String {
+    let place = json!({ "name": "engine", "host": "127.0.0.1", "port": port, "user": user });
+    let made = ada.post_once(&format!("{workspace}/servers"), place).await;
+    made.expect(201).field("/server_id")
+}
+
+async fn approve_sshd(ada: &Client, server: &str, sshd: &Sshd) {
+    let fingerprint = sshd.host_key_fingerprint().unwrap();
+    let authorize = |line: &str| sshd.authorize(line).unwrap();
+    approve_server(ada, server, &fingerprint, authorize).await;
 }
 
 /// Approves the host key of a server, and gives it a key.
-async fn approve_server(ada: &Client, server: &str, sshd: &Sshd) {
+async fn approve_server(ada: &Client, server: &str, fingerprint: &str, authorize: impl Fn(&str)) {
     let at = |rest: &str| format!("{server}{rest}");
     let checked = checked(ada, &at("")).await;
-    let fingerprint = sshd.host_key_fingerprint().unwrap();
     let approval = json!({ "fingerprint": fingerprint, "password": ada.person().await.password });
     let approve = ada.call("POST".parse().unwrap(), &at("/host-key/approve"));
     let approved = approve.header("If-Match", &checked.etag()).json(approval).send().await;
     let etag = approved.expect(200).etag();
     let attached = ada.put(&at("/credential"), &etag, json!({ "generate": true })).await;
-    sshd.authorize(&attached.expect(200).field("/public_line")).unwrap();
+    authorize(&attached.expect(200).field("/public_line"));
 }
 
 /// Checks a server until it was reached: each stage has seconds, and a loaded machine may take longer.

@@ -2,6 +2,8 @@
 
 mod conflicts;
 mod failpoints;
+mod fairness;
+mod faults;
 mod fence;
 mod hour;
 mod interrupted;

@@ -37,18 +37,51 @@ impl RunEnvironment {
     pub const VARIABLES_MAX: usize = 50;
     /// A shorter secret cannot be masked without masking everything.
     pub const SECRET_BYTES_MIN: usize = 4;
-    /// Names of variables that the shell reads or sets itself, or that Lethe finds a command by.
+    /// Names of variables that the shell reads or sets itself, so that a command finds another value than the one that was
+    /// given, or none; or that Lethe finds a command by.
     pub const RESERVED: &'static [&'static str] = &[
+        "BASH",
         "BASHOPTS",
+        "BASHPID",
+        "BASH_ALIASES",
+        "BASH_ARGC",
+        "BASH_ARGV",
+        "BASH_ARGV0",
+        "BASH_CMDS",
+        "BASH_COMMAND",
+        "BASH_LINENO",
+        "BASH_SOURCE",
+        "BASH_SUBSHELL",
         "BASH_VERSINFO",
+        "BASH_VERSION",
+        "COMP_WORDBREAKS",
+        "DIRSTACK",
+        "EPOCHREALTIME",
+        "EPOCHSECONDS",
         "EUID",
+        "FUNCNAME",
+        "GROUPS",
+        "HISTCMD",
         "IFS",
         "LETHE_FOLLOWS",
+        "LETHE_KEEPS",
         "LETHE_RUN",
+        "LINENO",
+        "OLDPWD",
+        "OPTERR",
         "OPTIND",
         "PPID",
+        "PS1",
+        "PS2",
+        "PS4",
+        "PWD",
+        "RANDOM",
+        "SECONDS",
         "SHELLOPTS",
+        "SHLVL",
+        "SRANDOM",
         "UID",
+        "_",
     ];
 
     /// # Errors

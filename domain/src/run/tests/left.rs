@@ -80,8 +80,11 @@ fn what_is_left_is_told_of_an_end_that_is_not_proven_and_of_no_other() {
     let unproven = [running(), vec![unproven]].concat();
     let before = target(unproven.clone());
     assert_eq!((before.as_str(), &before.left), ("unproven", &left()));
-    let after = target([unproven, vec![gone(1, 1)]].concat());
+    let after = target([unproven.clone(), vec![gone(1, 1)]].concat());
     assert_eq!((after.as_str(), &after.left), ("cancelled", &None));
+    // Nobody has proven anything: what may be left there is still named.
+    let after = target([unproven, vec![given_up(1)]].concat());
+    assert_eq!((after.as_str(), &after.left), ("unproven", &left()));
 }
 
 #[test]
@@ -141,7 +144,7 @@ fn what_may_be_left_of_a_run_can_be_cancelled() {
         }
     }
     let lost = || [lost_for(LossCause::Unreachable), vec![cancel_requested()]].concat();
-    emits(lost(), cancel(), vec![]);
+    emits(lost(), cancel(), vec![cancel_requested()]);
     assert_eq!((target(lost()).as_str(), target(lost()).cancelling), ("lost", true));
     // A node finds it, and kills it.
     let killed = RunEvent::Cancelled {
@@ -153,12 +156,15 @@ fn what_may_be_left_of_a_run_can_be_cancelled() {
         left: None,
     };
     emits(lost(), end(lease(1, 2), KILLED), vec![killed]);
-    // What was tried in vain is tried again.
+    // What was tried in vain is tried again, however often somebody asks for it.
     for ending in [CANCELLED, TIMED_OUT] {
         emits(after(ending), cancel(), vec![cancel_requested()]);
         let again = [after(ending), vec![cancel_requested()]].concat();
-        emits(again, cancel(), vec![]);
+        emits(again, cancel(), vec![cancel_requested()]);
     }
+    // While something has not ended, its nodes know of it.
+    let running = given(&[dispatched(1), started(1), cancel_requested()]);
+    emits(running, cancel(), vec![]);
 }
 
 #[test]
@@ -247,6 +253,26 @@ fn an_earlier_attempt_may_be_left_until_the_next_one_starts() {
     assert_eq!(target(third.clone()).earlier, BTreeSet::from([1]));
     let begun = RunEvent::Started { server: ONE, attempt: 3, fence: 1 };
     assert!(target([third, vec![begun]].concat()).earlier.is_empty());
+}
+
+/// Whenever it was given up: nobody has proven that it does not run.
+#[test]
+fn a_run_is_not_called_cancelled_where_an_earlier_attempt_was_given_up() {
+    let lost = lost_for(LossCause::Unreachable);
+    let cancelled = vec![cancel_requested(), cancelled_in_queue(ONE, 2)];
+    let orders = [
+        vec![vec![given_up(1), retried()], cancelled.clone()],
+        vec![vec![retried(), given_up(1)], cancelled.clone()],
+        vec![vec![retried()], cancelled.clone(), vec![given_up(1)]],
+    ];
+    for order in orders {
+        let over = [lost.clone(), order.concat()].concat();
+        assert_eq!((state(over.clone()), target(over).may_be_left()), (RunState::Unproven, false));
+    }
+    let over = [lost.clone(), vec![gone(1, 7), retried()], cancelled.clone()].concat();
+    assert_eq!(state(over), RunState::Cancelled);
+    let third = [lost, vec![retried(), given_up(1)], cancelled, vec![retried()]].concat();
+    assert!(target(third).after_given_up, "and not for the next one either");
 }
 
 #[test]

@@ -108,6 +108,19 @@ fn a_person_approves_an_announced_key_while_the_old_one_is_approved() {
 }
 
 #[test]
+fn what_another_machine_has_announced_is_not_approved_for_this_one() {
+    let at_another_address = [announced(&[THIRD]), moved(), observed(KEY), approved(KEY)];
+    let with_another_key = [announced(&[THIRD]), mismatched(OTHER), approved(OTHER)];
+    for then in [&at_another_address[..], &with_another_key[..]] {
+        assert!(after(then).proposals.is_empty(), "{then:?}");
+        usable(then.to_vec()).when(approve(THIRD)).then_expect_error(ServerError::NotTheObserved);
+    }
+    // The key that was approved before shows that it is the same machine.
+    let again = after(&[announced(&[THIRD]), mismatched(OTHER), approved(KEY)]);
+    assert_eq!(again.proposals, [key(THIRD)]);
+}
+
+#[test]
 fn a_server_may_be_another_machine_after_a_move_and_after_a_key_that_it_had_not_announced() {
     assert_eq!(after(&[]).moves, 0);
     assert_eq!(after(&[announced(&[OTHER]), approved(OTHER)]).moves, 0);
@@ -116,6 +129,19 @@ fn a_server_may_be_another_machine_after_a_move_and_after_a_key_that_it_had_not_
     assert_eq!(after(&[mismatched(OTHER), approved(OTHER)]).moves, 1);
     assert_eq!(after(&[moved()]).moves, 1);
     assert_eq!(after(&[moved(), observed(OTHER), approved(OTHER)]).moves, 1);
+}
+
+#[test]
+fn what_a_key_has_announced_is_over_once_another_machines_key_is_approved() {
+    let replaced = || vec![announced(&[THIRD]), mismatched(OTHER), approved(OTHER)];
+    assert_eq!(after(&replaced()).host_key.pinned(), Some(key(OTHER)));
+    assert!(after(&replaced()).proposals.is_empty());
+    usable(replaced()).when(approve(THIRD)).then_expect_error(ServerError::NotTheObserved);
+    // The one that was approved before, or one that it has announced, is of the same machine.
+    let kept = after(&[announced(&[THIRD]), mismatched(OTHER), approved(KEY)]);
+    assert_eq!(kept.proposals, [key(THIRD)]);
+    let rotated = after(&[announced(&[OTHER, THIRD]), mismatched(OTHER), approved(OTHER)]);
+    assert_eq!((rotated.proposals, rotated.moves), (vec![key(THIRD)], 0));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use test_support::{LIMIT, until};
 use tokio::time::{Instant, timeout};
 
+use super::super::wake::FOLLOWED_MAX;
 use super::super::writer::{FLUSH_AFTER, FLUSH_FOLLOWED_AFTER};
 use super::*;
 
@@ -128,4 +129,23 @@ async fn the_lines_of_a_log_that_is_followed_wait_for_less() {
         writer.flush().await.unwrap();
         offset += 4;
     }
+}
+
+#[tokio::test]
+async fn who_follows_one_log_too_many_looks_alone_and_ends_the_watch_of_nobody_else() {
+    let given = given().await;
+    let task = given.task().await;
+    let other = |number: usize| LogKey { attempt: u32::try_from(number).unwrap(), ..task };
+    let mut others: Vec<Watch> =
+        (2..FOLLOWED_MAX + 2).map(|number| given.logs.watch(&other(number))).collect();
+    let mut alone = given.logs.watch(&task);
+    assert_eq!(alone.news(), None, "whoever follows has to look");
+    others.pop();
+    let mut followed = given.logs.watch(&task);
+    assert_eq!(followed.news(), Some(News::default()));
+
+    drop(alone);
+
+    given.log(&task, 1).await;
+    assert_eq!(news(&mut followed).await.lines, 1);
 }

@@ -134,3 +134,38 @@ async fn a_log_that_is_full_notes_how_far_its_output_went_without_reading_it() {
     let resume = given.logs.resume(&task).await.unwrap();
     assert!(given.logs.writer(task, 1, &Masks::default(), 20, &resume).is_full());
 }
+
+#[tokio::test]
+async fn lines_that_wait_to_be_stored_use_up_what_the_workspace_has() {
+    let given = given().await;
+    let (logs, reached) = node(&given, 1, 50).await;
+    let task = given.task().await;
+    let resume = logs.resume(&task).await.unwrap();
+    let mut writer = logs.writer(task, 1, &Masks::default(), BYTES_MAX, &resume);
+
+    for number in 0..6 {
+        writer.out(number * 10, b"ten bytes\n").await.unwrap();
+    }
+
+    assert!(writer.is_full());
+    writer.finish().await.unwrap();
+    assert_eq!(of(&all(&logs, &task).await, Stream::Out), b"ten bytes\n".repeat(5));
+    assert_eq!(reached.get(), 1);
+}
+
+#[tokio::test]
+async fn what_could_not_be_added_to_the_row_is_added_with_the_next_line() {
+    let given = given().await;
+    let (logs, _) = node(&given, 1, 1_000).await;
+    let (workspace, day) = (given.task().await.workspace, logs.today());
+    logs.0.usage.add(workspace, day, 400);
+    let closed = connect(&given.databases.log_url, &ConnectOptions::app()).await.unwrap();
+    closed.close();
+    let failed = logs.0.usage.left(&closed, workspace, day).await;
+    assert!(matches!(failed, Err(RunLogError::Database(_))), "{failed:?}");
+
+    assert_eq!(logs.0.usage.left(&given.pool, workspace, day).await.unwrap(), 600);
+
+    let (other, _) = node(&given, 2, 1_000).await;
+    assert_eq!(other.0.usage.left(&given.pool, workspace, day).await.unwrap(), 600);
+}

@@ -1,7 +1,20 @@
 //! A log that one writer had from its beginning is sealed without being opened; damage shows to whoever reads it.
 
+use super::super::chunk::Kept;
+use super::super::lines::Place;
+use super::super::seal::StreamCounts;
 use super::*;
 use crate::keyring::OpenError;
+
+/// Chunks of one line of two bytes, which nobody opens: more than are counted by one statement.
+const CHUNKS: i32 = 5_000;
+const FILL: &str = "insert into working.run_log_chunks
+    (run_id, server_id, attempt, workspace_id, fence, seq, day, at, first_line, last_line,
+      out_bytes, err_bytes, all_bytes, out_end, err_end, all_end,
+      out_offset, err_offset, out_skip, err_skip, truncated, sealed)
+    select $1::uuid, $2::uuid, 1, $3::uuid, 1, n - 1, ($4::timestamptz at time zone 'utc')::date, $4, n, n,
+      2, 0, 2, 2 * n, 0, 2 * n, 2 * n, 0, 0, 0, false, 'x'::bytea
+    from generate_series(1, $5::int) n";
 
 /// Thirty lines in ten chunks; each fifth one is on standard error.
 async fn written(given: &Harness, task: &LogKey) -> Writer {
@@ -142,4 +155,26 @@ async fn a_log_that_another_writer_has_begun_is_read_back() {
     let sealed = resumed().seal().await;
 
     assert!(matches!(sealed, Err(RunLogError::Open(_))), "{sealed:?}");
+}
+
+#[tokio::test]
+async fn a_log_of_more_chunks_than_are_counted_at_once_is_sealed_to_its_end() {
+    let given = given().await;
+    let task = given.task().await;
+    given.logs.retain().await.unwrap();
+    let (run, server, workspace) = (task.run.0, task.server.0, task.workspace.0);
+    let now = given.clock.now();
+    let values: [&(dyn ToSql + Sync); 5] = [&run, &server, &workspace, &now, &CHUNKS];
+    assert_eq!(given.sql(FILL, &values).await, 5_000);
+    let (lines, bytes) = (5_000, 10_000);
+    let out = Place { raw: bytes, skip: 0 };
+    let kept = Kept { lines, out_bytes: bytes, bytes, out, ..Kept::default() };
+    let seal = async || given.logs.seal_counted(&task, StreamCounts::new(), (lines, kept)).await;
+
+    let sealed = seal().await.unwrap();
+
+    assert_eq!((sealed.lines, sealed.bytes, sealed.out.read), (lines, bytes, bytes));
+    given.as_owner("delete from working.run_log_chunks where seq = 4500").await;
+    let sealed = seal().await;
+    assert!(matches!(sealed, Err(RunLogError::Gap { seq: 4501 })), "{sealed:?}");
 }

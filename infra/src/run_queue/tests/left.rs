@@ -249,3 +249,50 @@ async fn a_task_keeps_the_place_that_its_first_start_was_sent_to() {
     let third = given.claim(ONE, 1, WIDE).await.remove(0);
     assert_eq!(third.place.as_deref(), Some(PLACE));
 }
+
+#[tokio::test]
+async fn what_is_left_of_an_erased_workspace_is_looked_for_each_minute() {
+    let given = given(LEASE).await;
+    given.put([task(1, 7, 10)]).await;
+    let left = given.launched().await;
+    let fence = "select event_log.fence($1, '{}')";
+    given.pool.get().await.unwrap().execute(fence, &[&left.workspace.0]).await.unwrap();
+
+    given.queue.leave(left.run, left.lease).await.unwrap();
+
+    let minutes = "select round(extract(epoch from next_at - clock_timestamp()) / 60)::text
+        from working.run_tasks";
+    assert_eq!(given.text(minutes).await, "1");
+}
+
+#[tokio::test]
+async fn the_cancellation_of_an_attempt_is_over_when_another_one_is_asked_for() {
+    let given = given(LEASE).await;
+    given.put([task(1, 7, 10)]).await;
+    given.launched().await;
+    given.cancel(10).await;
+
+    given.put([NewTask { attempt: 2, ..task(1, 7, 10) }]).await;
+
+    let cancelled = "select count(*)::text from working.run_tasks where cancel";
+    assert_eq!(given.text(cancelled).await, "0");
+}
+
+#[tokio::test]
+async fn a_server_keeps_what_runs_there_and_what_is_lost() {
+    let given = given(LEASE).await;
+    given.put([task(1, 7, 10), task(1, 7, 11), task(1, 8, 12), task(2, 7, 13)]).await;
+    for taken in given.claim(ONE, 9, WIDE).await {
+        if taken.run.0.as_u128() == 10 {
+            given.queue.lose(taken.run, taken.lease, LEASE).await.unwrap();
+        }
+    }
+    given.put([task(1, 7, 14)]).await;
+    let (workspace, server) = (WorkspaceId(Uuid::from_u128(1)), ServerId(Uuid::from_u128(7)));
+
+    let kept = given.queue.begun_on(workspace, server).await.unwrap();
+
+    let mut kept: Vec<_> = kept.iter().map(|(run, attempt)| (run.0.as_u128(), *attempt)).collect();
+    kept.sort_unstable();
+    assert_eq!(kept, [(10, 1), (11, 1)]);
+}

@@ -7,6 +7,7 @@ mod paused;
 mod reads;
 mod rounds;
 mod secrets;
+mod unseen;
 
 use super::*;
 use crate::postgres::{ConnectOptions, connect};
@@ -288,4 +289,22 @@ async fn after_a_restore_of_the_log_all_of_many_tasks_are_lost() {
     reads::fill(&given, 2500, 5).await;
     assert_eq!(given.queue.lose_all().await.unwrap(), 2500);
     assert_eq!(given.queue.lose_all().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn how_long_a_server_has_not_answered_is_counted_over_all_leases() {
+    let given = given(Duration::ZERO).await;
+    given.put([task(1, 7, 10)]).await;
+    let mut taken = given.claim(ONE, 1, WIDE).await.remove(0);
+    assert!(taken.unseen < LEASE, "{:?}", taken.unseen);
+    for reached in [false, true] {
+        let hour = "update working.run_tasks set seen_at = clock_timestamp() - interval '1 hour'";
+        given.pool.get().await.unwrap().batch_execute(hour).await.unwrap();
+        let held = HeldTask { run: taken.run, lease: taken.lease, reached };
+        assert_eq!(given.queue.renew(ONE, &[held]).await.unwrap().len(), 1);
+
+        taken = given.claim(ONE, 1, WIDE).await.remove(0);
+
+        assert_eq!(taken.unseen < LEASE, reached, "{:?}", taken.unseen);
+    }
 }

@@ -63,3 +63,12 @@ async fn few_workspaces_are_looked_at_by_one_claim_from_wherever_it_begins() {
         assert_eq!(round(&given, &mut from).await, (vec![2_000_000_000 + run], 1));
     }
 }
+
+#[tokio::test]
+async fn the_oldest_task_is_found_by_the_first_claim_behind_however_many_workspaces() {
+    let given = blocked(3000).await;
+    // Far behind the workspaces that one claim walks through, and requested long before them.
+    given.put([task(number(2999) + 1, 7, 5)]).await;
+
+    assert_eq!(given.claimed(8, WIDE).await, [5]);
+}

@@ -269,7 +269,9 @@ async fn open_row(
         }
         let (tenant, session) = (opening.account.into(), opening.session.0);
         if api.app.executor.load::<Session>(tenant, session).await?.version > 0 {
-            return Ok(None);
+            // The same request may have written the row, and opened the session, since it was looked for.
+            let at = standing(api, opening, &tokens).await?;
+            return Ok(at.and_then(|at| tokens.into_iter().nth(at)));
         }
     }
     if api.app.sessions.open(opening).await? {

@@ -111,7 +111,8 @@ pub struct OnServer {
     /// Its cancellation is requested although it has ended: what may be left is killed once it is found.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancelling: Option<bool>,
-    /// What became of what might have been left of this one: `proven_gone` or `given_up`.
+    /// What became of what might have been left of this one, or of one before it that keeps this one unproven:
+    /// `proven_gone` or `given_up`.
     #[serde(skip_serializing_if = "Option::is_none")]
     settled: Option<&'static str>,
     /// What may be left of it, where a node could look; not in lists.
@@ -253,6 +254,11 @@ fn attempts_left(target: &Target) -> Option<Vec<u32>> {
     (!attempts.is_empty()).then_some(attempts)
 }
 
+fn settled(target: &Target) -> Option<Settled> {
+    let is_after = target.is_unproven() && !target.may_be_left() && target.after_given_up;
+    target.settled.or(is_after.then_some(Settled::GivenUp))
+}
+
 fn summary(run: &Run) -> RunSummary {
     let targets = run.run.0.requested().into_iter().flat_map(|run| &run.targets);
     let servers = targets.filter_map(|(server, target)| {
@@ -269,7 +275,7 @@ fn summary(run: &Run) -> RunSummary {
             log: target.log,
             attempts_left: attempts_left(target),
             cancelling: (target.may_run() && target.cancelling).then_some(true),
-            settled: target.settled.map(Settled::as_str),
+            settled: settled(target).map(Settled::as_str),
             left: None,
         })
     });

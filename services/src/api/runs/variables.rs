@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::privacy::{ClearVariables, RunEnvironment, UnfitVariable};
-use infra::run_log::Masks;
+use infra::run_log::{MaskError, Masks};
 use serde_json::Value;
 
 use crate::api::http::fields::UnfitObject;
@@ -13,8 +13,9 @@ pub fn secrets(value: &Value) -> Result<RunEnvironment, UnfitObject> {
     let environment = RunEnvironment::new(variables(value)?)?;
     let values: Vec<&str> = environment.expose().values().map(String::as_str).collect();
     if let Err(error) = Masks::check(&values) {
-        // It may be one of them that cannot be masked, or all together.
-        let mut each = environment.expose().iter();
+        // It may be one of them that cannot be masked, or all together. All that are too long are too many to be looked at
+        // one by one, and none of them is too long alone.
+        let mut each = environment.expose().iter().filter(|_| error != MaskError::TooLong);
         let one = each.find(|(_, value)| Masks::check(&[value.as_str()]).is_err());
         let member = one.map(|(name, _)| name.clone());
         return Err(UnfitObject { member, detail: error.to_string() });
@@ -55,5 +56,28 @@ fn variables(value: &Value) -> Result<BTreeMap<String, String>, UnfitObject> {
 impl From<UnfitVariable> for UnfitObject {
     fn from(unfit: UnfitVariable) -> Self {
         Self { detail: unfit.to_string(), member: unfit.name }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn unfit(values: &Value) -> (Option<String>, String) {
+        let UnfitObject { member, detail } = secrets(values).unwrap_err();
+        (member, detail)
+    }
+
+    #[test]
+    fn a_secret_is_named_for_what_it_lacks_and_not_for_what_all_have_too_much() {
+        let (scattered, long) = ("abcd\nefgh", "x".repeat(16 * 1024));
+        let one = unfit(&json!({ "A": "correct-horse", "B": scattered }));
+        assert_eq!(one, (Some("B".to_owned()), MaskError::Scattered.to_string()));
+
+        let all = unfit(&json!({ "A": long, "B": scattered, "C": long }));
+
+        assert_eq!(all, (None, MaskError::TooLong.to_string()));
     }
 }

@@ -75,13 +75,13 @@ impl Attempts {
 
     /// Claims tasks up to the node's limit. `true`: there may be more.
     pub async fn claim(&self) -> Result<bool, PgError> {
-        let limits = limits(&self.app);
+        let at_once = limits(&self.app);
         let (slots, mut round, may_begin) = {
             let mut state = self.state();
             if state.remove_ended(&self.app.metrics) {
                 self.may_be_free.store(true, Ordering::Relaxed);
             }
-            (limits.free_slots(state.taken()), state.round, state.may_begin_round())
+            (at_once.free_slots(state.taken()), state.round, state.may_begin_round())
         };
         let Some(slots) = slots else { return Ok(false) };
         let begins_anew = may_begin && self.may_be_free.swap(false, Ordering::Relaxed);
@@ -89,7 +89,7 @@ impl Attempts {
             round.begin_here();
             self.state().whole_at = Some(Instant::now());
         }
-        let claimed = self.app.run_queue.claim(self.app.node, slots, limits, &mut round).await;
+        let claimed = self.app.run_queue.claim(self.app.node, slots, at_once, &mut round).await;
         if claimed.is_err() && begins_anew {
             self.may_be_free.store(true, Ordering::Relaxed);
         }
@@ -104,7 +104,7 @@ impl Attempts {
                 state.start(&self.app, task);
             }
         }
-        state.note_slots(&self.app.metrics, limits);
+        state.note_slots(&self.app.metrics, at_once);
         Ok(may_have_more || state.is_whole)
     }
 

@@ -88,9 +88,13 @@ mod tests {
         }
 
         async fn move_to(&self, host: &str) {
+            self.move_to_login(host, 22, "deploy").await;
+        }
+
+        async fn move_to_login(&self, host: &str, port: u16, user: &str) {
             let host = Personal::Clear(HostName::parse(host).unwrap());
-            let user = Personal::Clear(LoginName::parse("deploy").unwrap());
-            self.order(ServerCommand::ChangeAddress { host, port: 22, user }).await;
+            let user = Personal::Clear(LoginName::parse(user).unwrap());
+            self.order(ServerCommand::ChangeAddress { host, port, user }).await;
         }
 
         /// It shows the key, and somebody approves it.
@@ -146,6 +150,22 @@ mod tests {
         on.approve(2).await;
         assert!(!on.is_at(&first).await, "another machine has the address");
         on.move_to("192.0.2.1").await;
+        on.approve(1).await;
+        assert!(on.is_at(&first).await);
+    }
+
+    #[tokio::test]
+    async fn another_user_of_a_machine_and_another_port_are_other_places() {
+        let harness = Harness::new().await;
+        let on = server_with_key(&harness, 1).await;
+        let first = on.place().await;
+        for (port, user) in [(2222, "deploy"), (22, "backup")] {
+            on.move_to_login("192.0.2.1", port, user).await;
+            on.approve(1).await;
+            assert!(!on.is_at(&first).await, "{user} at port {port}");
+        }
+
+        on.move_to_login("192.0.2.1", 22, "deploy").await;
         on.approve(1).await;
         assert!(on.is_at(&first).await);
     }

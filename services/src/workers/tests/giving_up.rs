@@ -7,7 +7,7 @@ use domain::{RunId, ServerId};
 use super::super::runner::RunDispatcher;
 use super::*;
 
-struct Given {
+struct LostRun {
     _harness: Harness,
     app: App,
     ada: AccountId,
@@ -16,7 +16,7 @@ struct Given {
     server: ServerId,
 }
 
-impl Given {
+impl LostRun {
     async fn order(&self, command: RunCommand) {
         let request = Request::new(self.workspace.into(), CommandId(self.app.ids.uuid()));
         let steps = [Step::new::<Run>(self.run.0, command)];
@@ -48,13 +48,13 @@ impl Given {
 }
 
 /// The server of a run is not reached any more, and its log is open.
-async fn given_lost() -> Given {
+async fn given_lost() -> LostRun {
     let harness = Harness::new().await;
     let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await.account;
     let workspace = create_workspace(&app, ada).await;
     let (run, server) = (RunId(app.ids.uuid()), ServerId(app.ids.uuid()));
-    let given = Given { _harness: harness, app, ada, workspace, run, server };
+    let given = LostRun { _harness: harness, app, ada, workspace, run, server };
     let command = Personal::Clear(CommandLine::parse("true").unwrap());
     let requests = RunCommand::Request {
         work: Work::Command { command },

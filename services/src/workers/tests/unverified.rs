@@ -13,6 +13,7 @@ use super::erased_members::{order, shared};
 use super::*;
 use crate::operations::erase_account::request_of_unverified;
 use crate::operations::request_erasure::RequestErasureError;
+use crate::operations::set_password::hash_queue_of;
 use crate::operations::system_command::SystemCommand;
 
 pub(super) const NOTICES: &str =
@@ -264,4 +265,21 @@ async fn nothing_is_erased_where_the_setting_is_zero() {
     assert_eq!(turn(&off).await, (0, 0));
 
     assert_eq!(turn(&app).await, (1, 0), "the control");
+}
+
+#[tokio::test]
+async fn whoever_has_only_registered_waits_among_strangers_for_a_hash() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let queue = async || {
+        let loaded = app.executor.load::<Account>(ada.account.into(), ada.account.0).await.unwrap();
+        let Account::Live(live) = &*loaded.state else { panic!("not live") };
+        hash_queue_of(live)
+    };
+    assert_eq!(queue().await, HashQueue::Strangers);
+
+    verify(&app, &ada).await;
+
+    assert_eq!(queue().await, HashQueue::Known);
 }

@@ -5,7 +5,7 @@ trap : HUP INT TERM PIPE
 folder=$1 port=$2 tools=$3 init= parent= greedy=
 group=$folder/disk/cgroup/lethe-machine-$port
 
-# By which what belongs to the machine itself is told from what it was asked to run.
+# By which what belongs to the machine itself differs from what it was asked to run.
 export LETHE_MACHINE=own folder port tools
 exec 2>>"$folder/console"
 

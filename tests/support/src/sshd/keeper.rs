@@ -1,4 +1,4 @@
-//! The script that keeps a server of a test: it is given one word a line, and answers one line a word.
+//! The script that keeps a server of a test: it reads one word a line, and answers one line a word.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;

@@ -144,14 +144,18 @@ impl Inner {
         Self { node, app, queue, reservations, ids: Ids::system(), moved }
     }
 
-    pub async fn claim(&self) {
+    /// Claims as much as at once, and finishes it. Returns how long the claim took.
+    pub async fn claim(&self) -> Duration {
         let (node, mut round) = (Uuid::from_u128(7), ClaimRound::default());
         let slots = LIMITS.free_slots(0).unwrap();
+        let since = Instant::now();
         let claimed = self.queue.claim(node, slots, LIMITS, &mut round).await.unwrap();
+        let took = since.elapsed();
         assert_eq!(claimed.len(), usize::try_from(slots.most).unwrap());
         for task in claimed {
             self.queue.finish(task.run, task.lease).await.unwrap();
         }
+        took
     }
 
     /// All of them, as every ten seconds.

@@ -4,6 +4,7 @@ use infra::event_store::ExecutorConfig;
 use test_support::TestNode;
 use tests::Installation;
 use tests::bench::number;
+use tokio_postgres::Client;
 
 use super::shards::fill_shards;
 
@@ -12,6 +13,7 @@ const DAYS: &str = include_str!("fill_days.sql");
 const ERASURES: &str = include_str!("fill_erasures.sql");
 const RESERVATIONS: &str = include_str!("fill_reservations.sql");
 const TASKS: &str = include_str!("fill_tasks.sql");
+const TEN_TASKS: &str = include_str!("fill_ten_tasks.sql");
 const SESSIONS: &str = include_str!("fill_sessions.sql");
 const MAILS: &str = include_str!("fill_mails.sql");
 const ERASE_BESIDE: &str = include_str!("erase_beside.sql");
@@ -151,6 +153,11 @@ pub async fn filled(sizes: Sizes) -> Installation {
 
 pub async fn fill_tasks(installation: &Installation, tasks: i64) {
     installation.log().await.execute(TASKS, &[&tasks]).await.unwrap();
+}
+
+/// Ten tasks wait from now on, where no more do.
+pub async fn fill_ten_tasks(log: &Client) {
+    log.execute(TEN_TASKS, &[]).await.unwrap();
 }
 
 /// From now on the servers of the queue take runs.

@@ -10,6 +10,7 @@ mod parked;
 mod passwords;
 mod problems;
 mod properties;
+mod queues;
 mod registration;
 mod repeated;
 mod sent_again;

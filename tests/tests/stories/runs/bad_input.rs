@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use tests::{Answer, LIMIT, RunHarness, TestServer, results, until};
 
-struct Given {
+struct InputHarness {
     harness: RunHarness,
     _node: TestServer,
 }
 
-impl Given {
+impl InputHarness {
     async fn new() -> Self {
         let (harness, node) = RunHarness::with(&[("run_lost_seconds", "2")]).await;
         Self { harness, _node: node }
@@ -31,7 +31,7 @@ impl Given {
 
 #[tokio::test]
 async fn a_secret_that_no_shell_takes_or_that_is_far_too_long_is_named_and_leaves_nothing() {
-    let given = Given::new().await;
+    let given = InputHarness::new().await;
     let (fits, mebibyte) = ("correct-horse", "a".repeat(1024 * 1024));
     for (name, value, pointer) in [
         ("UID", json!(fits), "/secrets/UID"),
@@ -54,8 +54,35 @@ async fn a_secret_that_no_shell_takes_or_that_is_far_too_long_is_named_and_leave
 }
 
 #[tokio::test]
+async fn another_attempt_is_refused_for_the_same_and_leaves_the_run_as_it_is() {
+    let given = InputHarness::new().await;
+    let harness = &given.harness;
+    let run = harness.start("exit 1").await;
+    harness.in_state(&run, "failed").await;
+    let log = harness.installation.log().await;
+    until("its task is over", async || {
+        log.query("select from working.run_tasks", &[]).await.unwrap().is_empty()
+    })
+    .await;
+    let (before, traces) = (harness.run(&run).await.unwrap(), given.traces().await);
+    let mebibyte = "a".repeat(1024 * 1024);
+    for (body, pointer) in [
+        (json!({ "secrets": { "UID": "correct-horse" } }), "/secrets/UID"),
+        (json!({ "secrets": { "a-b": "correct-horse" } }), "/secrets"),
+        (json!({ "secrets": { "LONG": mebibyte } }), "/secrets/LONG"),
+        (json!({ "server_ids": ["engine"] }), "/server_ids"),
+    ] {
+        let refused = harness.post(&format!("{run}/retry"), body).await.expect(422);
+        assert_eq!(refused.field("/errors/0/pointer"), pointer);
+    }
+
+    assert_eq!(given.traces().await, traces);
+    assert_eq!(harness.run(&run).await.unwrap(), before);
+}
+
+#[tokio::test]
 async fn a_server_that_moves_where_nobody_may_go_loses_its_run_and_gets_no_other() {
-    let given = Given::new().await;
+    let given = InputHarness::new().await;
     let harness = &given.harness;
     let run = harness.start("echo begun >> ~/begun; until [ -e ~/go ]; do sleep 0.05; done").await;
     let begun = harness.sshd.home().join("begun");
@@ -72,9 +99,10 @@ async fn a_server_that_moves_where_nobody_may_go_loses_its_run_and_gets_no_other
     harness.sshd.kill_sessions().unwrap();
 
     let lost = harness.ended(&run, LIMIT).await;
-    assert_eq!(lost["servers"][0]["ending"]["kind"], "lost", "{lost}");
+    assert_eq!(lost["servers"][0]["ending"]["why"], "unreachable", "{lost}");
     assert_eq!(lost["servers"][0]["attempts_left"], json!([1]));
     let checked = harness.ada.post(&format!("{server}/check"), json!({})).await.expect(200).json();
+    assert_eq!(checked["stages"][0]["stage"], "address");
     assert_eq!(results(&checked)[..2], ["failed", "not_tried"], "{checked}");
     let before = given.traces().await;
     let refused = given.request(json!({ "TOKEN": "correct-horse" })).await.expect(422);

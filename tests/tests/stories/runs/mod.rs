@@ -12,6 +12,7 @@ mod grace;
 mod log_limits;
 mod log_pages;
 mod moved;
+mod out_of_reach;
 mod over;
 mod revoked;
 mod secrets;

@@ -29,11 +29,11 @@ pub struct End {
     /// The length of the file of standard error.
     pub err_bytes: u64,
     /// Why Lethe or the server ended it, if that was before it ended by itself. Unknown, so `None`,
-    /// of commands that a former version started.
+    /// where `written` is.
     pub stopped: Option<StopCause>,
     /// The bytes that have passed the pipes of standard output and standard error. Where a file has
-    /// another length, it was cut or written by somebody else.
-    pub written: [u64; 2],
+    /// another length, it was cut or written by somebody else. `None`: a former version started it.
+    pub written: Option<[u64; 2]>,
 }
 
 /// Why a command is ended before its time.
@@ -81,35 +81,29 @@ impl Answer {
             ["running"] => Ok(TaskState::Running),
             ["vanished"] => Ok(TaskState::Vanished { rebooted: false }),
             ["rebooted"] => Ok(TaskState::Vanished { rebooted: true }),
-            [how, code, out, err] => end(how, code, [out, err], [out, err], None),
+            [how, code, out, err] => Ok(TaskState::Ended(end(how, code, [out, err])?)),
             [how, code, out, err, written_out, written_err, stopped] => {
+                let written = Some([bytes(written_out)?, bytes(written_err)?]);
                 let stopped = StopCause::parse(stopped)?;
-                end(how, code, [out, err], [written_out, written_err], stopped)
+                Ok(TaskState::Ended(End { stopped, written, ..end(how, code, [out, err])? }))
             }
             other => Err(failed(other)),
         }
     }
 }
 
-fn end(
-    how: &str,
-    code: &str,
-    [out, err]: [&str; 2],
-    [written_out, written_err]: [&str; 2],
-    stopped: Option<StopCause>,
-) -> Result<TaskState, TaskError> {
+/// As a former version noted it.
+fn end(how: &str, code: &str, [out, err]: [&str; 2]) -> Result<End, TaskError> {
     let code = code.parse().map_err(|_| TaskError::Answer)?;
     let ending = match how {
         "exited" => Ending::Exited(code),
         "signalled" if code > 0 => Ending::Signalled(code),
         _ => return Err(TaskError::Answer),
     };
-    let bytes = |text: &str| text.parse().map_err(|_| TaskError::Answer);
-    Ok(TaskState::Ended(End {
-        ending,
-        out_bytes: bytes(out)?,
-        err_bytes: bytes(err)?,
-        stopped,
-        written: [bytes(written_out)?, bytes(written_err)?],
-    }))
+    let (out_bytes, err_bytes) = (bytes(out)?, bytes(err)?);
+    Ok(End { ending, out_bytes, err_bytes, stopped: None, written: None })
+}
+
+fn bytes(text: &str) -> Result<u64, TaskError> {
+    text.parse().map_err(|_| TaskError::Answer)
 }

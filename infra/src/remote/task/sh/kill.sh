@@ -171,7 +171,8 @@ lethe_forced=gently lethe_sudo=
 [ -n "$lethe_leader" ] || [ -z "$lethe_keeper" ] || lethe_kill_keeper
 lethe_stop "$lethe_cause"
 while lethe_end && lethe_await_keeper; do
-    # The keeper may have started its command between two looks.
+    # The keeper may have started its command between two looks, or have noted what that left.
+    lethe_read_kept
     lethe_find
     [ -n "$lethe_ours" ] || break
 done

@@ -96,7 +96,7 @@ lethe_has_sudo() {
     lethe_in_time 20 sudo -n true
 }
 
-# Whether a process that has left its parent, its session and its environment can still be told from
+# Whether a process that has left its parent, its session and its environment can still be kept apart from
 # those of others, by what a scan looks at.
 lethe_knows_orphans() {
     lethe_audit=

@@ -11,9 +11,11 @@ if [ ! -s "$lethe_place/exit" ] && lethe_lives "${lethe_leader:-none}" "$lethe_l
     exit
 fi
 # Followers of connections that were lost without a close.
-for lethe_one in $(grep -lsF "LETHE_FOLLOWS=$lethe_task" /proc/[0-9]*/environ); do
+for lethe_one in $(LC_ALL=C GREP_OPTIONS= grep -lsF -e "LETHE_FOLLOWS=$lethe_task" /proc/[0-9]*/environ); do
     lethe_one=${lethe_one#/proc/}
-    kill "${lethe_one%/*}"
+    lethe_one=${lethe_one%/*}
+    # A grep that lists others, too, would end all that the user runs.
+    ! lethe_has "$lethe_one" "LETHE_FOLLOWS=$lethe_task" || kill "$lethe_one"
 done 2>/dev/null
 lethe_forbid
 # What says that it was started stays, and what a later scan goes by.

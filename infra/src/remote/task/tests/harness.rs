@@ -117,7 +117,7 @@ pub(super) async fn kill_all(connection: &Connection, task: &TaskId, grace: Dura
 
 /// An end of its own, after this many bytes of output.
 pub(super) fn ended(ending: Ending, out_bytes: u64, err_bytes: u64) -> End {
-    End { ending, out_bytes, err_bytes, stopped: None, written: [out_bytes, err_bytes] }
+    End { ending, out_bytes, err_bytes, stopped: None, written: Some([out_bytes, err_bytes]) }
 }
 
 /// Both outputs, up to the lengths that the end names.

@@ -26,7 +26,7 @@ async fn an_output_that_was_cut_on_its_server_shows() {
                    : >out; echo second";
     let task = launch(&connection, command).await;
     let end = end(&connection, &task).await;
-    assert_eq!(end, End { written: [13, 0], ..ended(Ending::Exited(0), 7, 0) });
+    assert_eq!(end, End { written: Some([13, 0]), ..ended(Ending::Exited(0), 7, 0) });
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use super::super::*;
 use super::harness::*;
 use super::shells::instead;
+use test_support::sshd::SshdOptions;
 
 /// Starts it, and waits until it has said that all of it is there.
 async fn begun(connection: &Connection, command: &str) -> TaskId {
@@ -123,6 +124,7 @@ async fn what_a_former_version_began_is_probed_killed_and_removed() {
     }
     std::fs::remove_file(folder.join("kept")).unwrap();
 
+    let ended = End { written: None, ..ended };
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Ended(ended)));
     // That nothing is left cannot be shown there.
     let killed = kill(&connection, &task, LONG, StopCause::Cancel).await.unwrap();
@@ -142,4 +144,38 @@ async fn what_was_never_started_leaves_nothing_to_kill() {
     assert!(!kill_all(&connection, &forbidden, LONG).await);
     drop(connection);
     harness.until_only(0).await;
+}
+
+/// Only root can raise a limit again: where the test is not, the process is found by that.
+const RAISED: &str = "{ ulimit -w unlimited || ulimit -x unlimited || :; } 2>/dev/null";
+
+/// Of each only one trace is left, after its parent and its run have ended.
+#[tokio::test]
+async fn each_trace_of_a_process_is_enough() {
+    let (_folder, without_reaper) = instead(&["perl"], Path::new("/bin/false"));
+    let rows = [
+        ("its limit", &without_reaper, "env -i setsid sh -c 'sleep 7006; :'".to_owned()),
+        ("its mark", &without_reaper, format!("{RAISED}; setsid sh -c 'sleep 7007; :'")),
+        ("its session", &without_reaper, format!("{RAISED}; env -i sh -c 'sleep 7008; :'")),
+        (
+            "its keeper's note",
+            &SshdOptions::default(),
+            format!("{RAISED}; env -i setsid sh -c 'sleep 7009; :'"),
+        ),
+    ];
+    for (number, (trace, options, leaves)) in (7006..).zip(rows) {
+        let sleep = format!("sleep {number}");
+        let harness = SshHarness::with(options);
+        let connection = harness.connect().await;
+        let task = begun(&connection, &format!("({leaves} >/dev/null 2>&1 &); echo on")).await;
+        until("it sleeps", async || count(&sleep) == 1).await;
+        end(&connection, &task).await;
+        let note = harness.folder(&task).join("kept");
+        until("its keeper has gone", async || note.exists()).await;
+
+        let killed = kill(&connection, &task, LONG, StopCause::Cancel).await.unwrap();
+
+        assert_eq!(count(&sleep), 0, "{trace} is not found: {killed:?}");
+        assert!(killed.proven, "{trace}: {killed:?}");
+    }
 }

@@ -1,3 +1,6 @@
+use std::process::Command;
+
+use domain::privacy::RunEnvironment;
 use proptest::prelude::*;
 
 use super::super::answer::Answer;
@@ -20,8 +23,42 @@ proptest! {
     fn a_quoted_word_is_one_word(value in "[^\0]{0,60}") {
         let mut quoted = "printf %s ".to_owned();
         quote(&value, &mut quoted);
-        let output = std::process::Command::new("sh").arg("-c").arg(&quoted).output().unwrap();
+        let output = Command::new("sh").arg("-c").arg(&quoted).output().unwrap();
         prop_assert_eq!(String::from_utf8(output.stdout).unwrap(), value);
+    }
+}
+
+/// What `login` finds in a variable that `starter` has exported, as a keeper does.
+fn found(starter: &str, login: &str, name: &str, value: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let command = folder.path().join("command");
+    std::fs::write(&command, format!("printf %s \"${{{name}}}\"\n")).unwrap();
+    let script = format!("export {name}='{value}'\nexec \"$1\" \"$2\"");
+    let mut shell = Command::new(starter);
+    let output =
+        shell.args(["-c", script.as_str(), "lethe", login]).arg(&command).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A command that finds another value, or none, may do something else.
+#[test]
+fn a_variable_that_may_be_given_comes_as_it_was_given() {
+    let value = "/usr/bin:/bin";
+    let mut bash = Command::new("/bin/bash");
+    let known = bash.env_clear().args(["--noprofile", "--norc", "-c", "compgen -v"]).output();
+    let known = String::from_utf8(known.unwrap().stdout).unwrap();
+    assert!(known.lines().any(|name| name == "SECONDS"), "{known}");
+    let rarely_set = ["FUNCNAME", "GROUPS", "OLDPWD", "PIPESTATUS", "PS1", "PS2", "PS4", "TOKEN"];
+    for name in known.lines().chain(rarely_set) {
+        if RunEnvironment::RESERVED.contains(&name) {
+            continue;
+        }
+        for starter in ["/bin/sh", "/bin/bash"] {
+            for login in ["/bin/sh", "/bin/bash"] {
+                let found = found(starter, login, name, value);
+                assert_eq!(found, value, "{name} by {starter} and {login}");
+            }
+        }
     }
 }
 
@@ -32,9 +69,10 @@ fn state(line: &str) -> Result<TaskState, TaskError> {
 #[test]
 fn an_end_is_taken_strictly() {
     let end = ended(Ending::Exited(3), 10, 0);
-    assert_eq!(state("lethe: exited 3 10 0\n"), Ok(TaskState::Ended(end)));
+    let of_former_version = TaskState::Ended(End { written: None, ..end });
+    assert_eq!(state("lethe: exited 3 10 0\n"), Ok(of_former_version));
     assert_eq!(state("lethe: exited 3 10 0 10 0 -\n"), Ok(TaskState::Ended(end)));
-    let cut = End { stopped: Some(StopCause::Timeout), written: [20, 1], ..end };
+    let cut = End { stopped: Some(StopCause::Timeout), written: Some([20, 1]), ..end };
     assert_eq!(state("lethe: exited 3 10 0 20 1 timeout\n"), Ok(TaskState::Ended(cut)));
     assert_eq!(state("motd\nlethe: running\n"), Ok(TaskState::Running));
     let refused = [

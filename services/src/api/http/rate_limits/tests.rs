@@ -95,6 +95,40 @@ fn a_limit_is_reached_says_when_to_come_again_and_is_free_then() {
 }
 
 #[test]
+fn each_limit_has_the_rate_of_its_own_setting() {
+    let rates = Rates {
+        address_requests_per_second: 2,
+        account_requests_per_second: 3,
+        operator_requests_per_second: 5,
+        sign_ins_per_minute: 7,
+        registrations_per_hour: 11,
+        mails_per_hour: 13,
+        checks_per_minute: 17,
+    };
+    let at_once = CASES.map(|(what, _, ask)| {
+        let limits = Limits::by(Box::new(|| Duration::ZERO), rates);
+        (what, (0..200).filter(|turn| ask(&limits, 1, *turn).is_ok()).count())
+    });
+
+    let expected = [
+        ("requests of an address", 4 * 2),
+        ("requests of an account", 4 * 3),
+        ("requests of a token", 4 * 3),
+        ("requests of an operator", 4 * 5),
+        ("sign-ins of a network", 7),
+        ("sign-ins to an address", 10 * 7),
+        ("passwords of an account", 7),
+        ("links of a network", 7),
+        ("registrations", 11),
+        ("mails for a network", 13),
+        ("mails to an address", 13),
+        ("checks of servers", 17),
+        ("searches of an operator", 30),
+    ];
+    assert_eq!(at_once, expected);
+}
+
+#[test]
 fn an_account_is_guarded_from_many_networks_at_once() {
     let limits = Time::default().limits();
     let refused = (0..22u8).filter(|n| limits.sign_in(ip(*n), "ada@home.example").is_err());

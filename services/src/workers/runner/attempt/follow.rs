@@ -120,7 +120,9 @@ impl Attempt {
         let is_cancelled = self.is_cancelled();
         match state {
             TaskState::Ended(End { stopped: Some(cause), .. }) => Some(cause),
-            TaskState::Ended(End { ending, stopped: None, .. }) => {
+            // Such a server would say why.
+            TaskState::Ended(End { written: Some(_), stopped: None, .. }) => None,
+            TaskState::Ended(End { ending, stopped: None, written: None, .. }) => {
                 let is_over_time = Instant::now() >= deadline;
                 let cause = if is_cancelled { StopCause::Cancel } else { StopCause::Timeout };
                 was_ended_by_lethe(ending, is_cancelled, is_over_time).then_some(cause)

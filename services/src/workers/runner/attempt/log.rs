@@ -188,7 +188,8 @@ impl OutputReader {
         };
         let is_out_whole = self.read(Output::Out, out_bytes).await?;
         let is_err_whole = self.read(Output::Err, err_bytes).await?;
-        Ok(is_out_whole && is_err_whole && written == [out_bytes, err_bytes])
+        let is_uncut = written.is_none_or(|written| written == [out_bytes, err_bytes]);
+        Ok(is_out_whole && is_err_whole && is_uncut)
     }
 
     /// Reads an output up to this byte. `false`: it ends before.
