@@ -65,8 +65,8 @@ async fn promtool_has_nothing_to_say() {
     assert!(routes.contains("/v1/accounts"), "{routes:?}");
     assert!(routes.iter().all(|route| !route.contains("7f8e") && !route.contains("nowhere")));
     let bounded = [
-        "clock", "le", "method", "outcome", "pool", "profile", "queue", "reader", "reason", "route",
-        "state", "status", "version",
+        "clock", "le", "method", "outcome", "pool", "profile", "queue", "reader", "reason",
+        "route", "state", "status", "version",
     ];
     assert_eq!(values.keys().copied().collect::<Vec<_>>(), bounded);
 }

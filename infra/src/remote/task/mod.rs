@@ -19,8 +19,8 @@ mod watch;
 use std::time::Duration;
 
 pub use answer::{
-    CheckedFact, End, Ending, Fact, Forbidden, Killed, Left, Preflight, Started, StopCause, TaskError,
-    TaskState, Unproven, Unsupported,
+    CheckedFact, End, Ending, Fact, Forbidden, Killed, Left, Preflight, Started, StopCause,
+    TaskError, TaskState, Unproven, Unsupported,
 };
 pub use await_end::wait;
 pub use chunk::{Chunk, Output};
