@@ -120,9 +120,12 @@ impl Attempt {
             return self.finish().await;
         };
         if target.attempt != lease.attempt {
-            return match self.task.lost {
-                Some(_) => self.look_for_left(target).await,
-                None => self.finish().await,
+            // A node may have died after it appended the end, before it wrote the row.
+            let may_be_left = target.earlier.contains(&lease.attempt);
+            return if may_be_left || self.task.lost.is_some() {
+                self.look_for_left(target).await
+            } else {
+                self.finish().await
             };
         }
         match target.stage {
