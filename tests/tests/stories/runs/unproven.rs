@@ -5,12 +5,18 @@ use tests::{BlindSshd, RunHarness, until};
 
 /// A run whose processes nobody can prove to be gone, after all kills but one.
 async fn blind_at_work(harness: &mut RunHarness) -> (BlindSshd, String) {
+    let (far, run) = at_work(harness, "sleep 3614").await;
+    far.blind();
+    (far, run)
+}
+
+/// A run that sleeps on a server of its own, after all kills but one.
+async fn at_work(harness: &mut RunHarness, sleep: &str) -> (BlindSshd, String) {
     let far = BlindSshd::start();
     harness.server = harness.register(&far.sshd, far.sshd.port()).await;
-    let run = harness.start("echo begun; sleep 3614").await;
+    let run = harness.start(&format!("echo begun; {sleep}; true")).await;
     harness.is_at_work(&run).await;
-    until("it sleeps", async || far.runs("sleep 3614").then_some(())).await;
-    far.blind();
+    until("it sleeps", async || far.runs(sleep).then_some(())).await;
     let tried = "update working.run_tasks set kill_tries = 13";
     let log = harness.installation.log().await;
     assert_eq!(log.execute(tried, &[]).await.unwrap(), 1);
@@ -55,6 +61,52 @@ async fn a_cancelled_run_that_may_go_on_says_so_and_holds_no_slot_until_it_is_pr
     .await;
     assert!(!far.runs("sleep 3614"));
     harness.post(&format!("{run}/cancel"), json!({})).await.expect(409);
+}
+
+#[tokio::test]
+async fn a_cancelled_run_whose_server_answers_no_kill_ends_without_a_proof() {
+    let (mut harness, _node) = RunHarness::new().await;
+    let (far, run) = at_work(&mut harness, "sleep 3620").await;
+    far.hang_up_on_kills();
+
+    harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+
+    let shown = harness.in_state(&run, "unproven").await;
+    assert_eq!(shown["servers"][0]["left"]["why"], "no_tool", "{shown}");
+    assert!(far.runs("sleep 3620"));
+
+    far.answer_kills();
+    harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+    until("it is proven to be gone", async || {
+        (harness.run(&run).await?["state"] == "cancelled").then_some(())
+    })
+    .await;
+    assert!(!far.runs("sleep 3620"));
+}
+
+/// Its keeper and its first process were killed, as by a kernel that is out of memory, and nobody knows of the others.
+#[tokio::test]
+async fn a_command_that_has_gone_without_a_note_may_run_until_nothing_of_it_is_left() {
+    let (mut harness, _node) = RunHarness::new().await;
+    let (far, run) = at_work(&mut harness, "sleep 3621").await;
+    far.blind_and_behead();
+    far.sshd.kill_sessions().unwrap();
+
+    let shown = harness.in_state(&run, "lost").await;
+
+    let on = &shown["servers"][0];
+    assert_eq!((&on["ending"]["why"], &on["attempts_left"]), (&json!("unknown"), &json!([1])));
+    let log = harness.installation.log().await;
+    let left = "select from working.run_tasks where state = 'lost' and kill_tries = 14";
+    until("its row stays", async || log.query(left, &[]).await.unwrap().len() == 1).await;
+
+    far.see();
+    harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+    until("it is proven to be gone", async || {
+        (harness.run(&run).await?["state"] == "cancelled").then_some(())
+    })
+    .await;
+    assert!(!far.runs("sleep 3621"));
 }
 
 /// Its follower is let go on, and nobody else is let in.

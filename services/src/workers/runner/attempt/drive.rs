@@ -181,16 +181,21 @@ impl Attempt {
         Ok(())
     }
 
-    /// The command does not run any more, and the server has no record of its end.
-    async fn vanished(
+    /// The first process of the command has gone, and the server has no record of its end. Where it does not show that
+    /// nothing else is left of it, either, it is one that may run.
+    pub(super) async fn vanished(
         &self,
         connection: Connection,
         inputs: &RunInputs,
         state: TaskState,
     ) -> Result<Next, AttemptError> {
+        let is_gone = self.is_surely_gone(&connection, state).await?;
         let (log, connection) = self.rest_of_log(connection, inputs, state).await?;
-        let ending = Ending::Lost { why: loss_cause(state) };
-        events::ended(&self.app, &self.task, ending, None, Some(log)).await?;
+        let why = if is_gone { loss_cause(state) } else { LossCause::Unknown };
+        events::ended(&self.app, &self.task, Ending::Lost { why }, None, Some(log)).await?;
+        if !is_gone {
+            return self.leave().await;
+        }
         self.clean_up(Some(&connection)).await;
         self.finish().await
     }

@@ -11,7 +11,7 @@ use infra::remote::task::{self, End, Forbidden, StopCause, TaskState};
 
 use super::super::events;
 use super::follow::natural_ending;
-use super::kill::kill_for_good;
+use super::kill::{TRIES_MAX, kill_for_good};
 use super::way::Reached;
 use super::{Attempt, AttemptError, Next, RECOVER_EVERY, RECOVER_WITHIN};
 
@@ -128,6 +128,24 @@ impl Attempt {
             return Err(AttemptError::Server(StartCause::Connect(ConnectFailure::Command)));
         }
         self.is_killed(connection).await
+    }
+
+    /// As [`Self::is_gone`], so often until the server answers, and not without end. `false`: something may be left.
+    pub(super) async fn is_surely_gone(
+        &self,
+        connection: &Connection,
+        state: TaskState,
+    ) -> Result<bool, AttemptError> {
+        match self.is_gone(connection, state).await {
+            Err(unanswered @ AttemptError::Server(_)) => {
+                if self.note_kill().await? < TRIES_MAX {
+                    Err(unanswered)
+                } else {
+                    Ok(false)
+                }
+            }
+            gone => Ok(gone?.is_some()),
+        }
     }
 
     /// `None`: something may be left. Else whether it had to be forced.
