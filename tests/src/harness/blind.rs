@@ -20,6 +20,11 @@ done
 exit 1
 "#;
 
+/// It answers the start of a command with a word that nobody knows, and runs all else.
+const MUMBLES: &str = r#"#!/bin/sh
+case $* in *iflag=fullblock*) echo perhaps ;; *) exec /usr/bin/setsid "$@" ;; esac
+"#;
+
 pub struct BlindSshd {
     pub sshd: Sshd,
     /// Before all others in `PATH`.
@@ -59,9 +64,18 @@ impl BlindSshd {
 
     /// It hangs up on each kill, and answers all else.
     pub fn hang_up_on_kills(&self) {
-        let grep = self.tools.path().join("grep");
-        fs::write(&grep, HANGS_UP).unwrap();
-        fs::set_permissions(&grep, fs::Permissions::from_mode(0o755)).unwrap();
+        self.replace("grep", HANGS_UP);
+    }
+
+    /// No start says what became of it: nothing is started.
+    pub fn mumble_of_starts(&self) {
+        self.replace("setsid", MUMBLES);
+    }
+
+    fn replace(&self, programme: &str, script: &str) {
+        let path = self.tools.path().join(programme);
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     pub fn answer_kills(&self) {

@@ -109,6 +109,47 @@ async fn a_command_that_has_gone_without_a_note_may_run_until_nothing_of_it_is_l
     assert!(!far.runs("sleep 3621"));
 }
 
+#[tokio::test]
+async fn an_attempt_does_not_wait_without_end_for_one_that_is_not_proven_to_be_gone() {
+    let (mut harness, _node) = RunHarness::with(&[("run_lost_seconds", "2")]).await;
+    let (far, run) = blind_at_work(&mut harness).await;
+    harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+    harness.in_state(&run, "unproven").await;
+
+    harness.post(&format!("{run}/retry"), json!({})).await.expect(202);
+
+    until("the second attempt has given up", async || {
+        let shown = harness.run(&run).await?;
+        let on = &shown["servers"][0];
+        (on["attempt"] == 2 && on["ending"]["failure"]["kind"] == "not_started").then_some(())
+    })
+    .await;
+    assert_eq!(harness.installation.events("run.started").await.len(), 1);
+    let log = harness.installation.log().await;
+    until("only the first is looked for", async || {
+        let rows = log.query("select attempt from working.run_tasks", &[]).await.unwrap();
+        let rows: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
+        if rows == [1] { Ok(()) } else { Err(rows) }
+    })
+    .await;
+    far.see();
+}
+
+#[tokio::test]
+async fn a_start_of_which_nobody_knows_what_became_is_not_sent_without_end() {
+    let (mut harness, _node) = RunHarness::with(&[("run_lost_seconds", "2")]).await;
+    let far = BlindSshd::start();
+    harness.server = harness.register(&far.sshd, far.sshd.port()).await;
+    far.mumble_of_starts();
+
+    let run = harness.start("touch ~/begun").await;
+
+    let shown = harness.in_state(&run, "failed").await;
+    let failure = json!({ "kind": "not_started", "obstacle": "command" });
+    assert_eq!(shown["servers"][0]["ending"]["failure"], failure, "{shown}");
+    assert!(!far.sshd.home().join("begun").exists());
+}
+
 /// Its follower is let go on, and nobody else is let in.
 #[tokio::test]
 async fn a_run_is_cancelled_by_the_connection_that_is_left() {

@@ -1,6 +1,7 @@
 //! Drives a task: asks the server for its state, and continues from there.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use domain::run::{Ending, LossCause, RequestedRun, Stage, StartCause, Target};
 use domain::server::ConnectFailure;
@@ -15,7 +16,7 @@ use super::super::{events, start_failure};
 use super::follow::loss_cause;
 use super::kill::{kill, kill_for_good};
 use super::way::{ELSEWHERE, Reached, is_at};
-use super::{Attempt, AttemptError, Next, RECOVER_EVERY, RECOVER_WITHIN};
+use super::{Attempt, AttemptError, Next, RECOVER_EVERY, RECOVER_WITHIN, lost_after};
 
 impl Attempt {
     pub(super) async fn inputs(
@@ -55,7 +56,7 @@ impl Attempt {
                 return Ok(Next::Again);
             }
             TaskState::Missing if !is_started => {
-                if let Some(cause) = self.launch(&reached, &inputs, run, target).await? {
+                if let Some(cause) = self.begin(&reached, &inputs, run, target).await? {
                     return self.not_started(&reached.connection, cause).await;
                 }
                 failpoint!(RunLaunched);
@@ -91,6 +92,27 @@ impl Attempt {
         let is_forbidden = task::forbid(connection, &self.id).await? == Forbidden::Now;
         failpoint!(RunForbidden if is_forbidden);
         Ok(is_forbidden)
+    }
+
+    /// As [`Self::launch`], and not without end: whoever holds a slot keeps it from others.
+    async fn begin(
+        &mut self,
+        reached: &Reached,
+        inputs: &RunInputs,
+        run: &RequestedRun,
+        target: &Target,
+    ) -> Result<Option<StartCause>, AttemptError> {
+        if let Some((since, cause)) = self.delayed
+            && since.elapsed() >= lost_after(&self.app)
+        {
+            return Ok(Some(cause));
+        }
+        let begun = self.launch(reached, inputs, run, target).await;
+        if let Err(AttemptError::Server(cause)) = &begun {
+            let since = self.delayed.map_or_else(Instant::now, |(since, _)| since);
+            self.delayed = Some((since, *cause));
+        }
+        begun
     }
 
     /// Starts the command. The server starts it once, even if it gets the request twice. Answers why the server cannot
