@@ -110,6 +110,35 @@ async fn after_a_reboot_a_process_of_the_same_number_is_not_the_run() {
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Vanished { rebooted: false }));
 }
 
+#[tokio::test]
+async fn where_nobody_can_look_no_server_was_rebooted_and_no_command_is_missing() {
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
+    let task = launch(&connection, "sleep 1000").await;
+    let note = harness.folder(&task).join("started");
+    until("its note", async || whole(&note)).await;
+    let unreadable = TaskError::from(Unsupported::Folder);
+    let aside = harness.folder(&task).join("aside");
+    std::fs::rename(&note, &aside).unwrap();
+    std::fs::create_dir(&note).unwrap();
+    assert_eq!(probe(&connection, &task).await, Err(unreadable.clone()));
+    std::fs::remove_dir(&note).unwrap();
+    std::fs::rename(&aside, &note).unwrap();
+    assert_eq!(probe(&connection, &task).await, Ok(TaskState::Running));
+
+    let (folder, away) = (harness.sshd.home().join(".lethe"), harness.sshd.home().join("away"));
+    std::fs::rename(&folder, &away).unwrap();
+    std::fs::write(&folder, "").unwrap();
+
+    assert_eq!(probe(&connection, &task).await, Err(unreadable));
+    let killed = kill(&connection, &task, LONG, StopCause::Cancel).await.unwrap();
+    assert_eq!((killed.proven, killed.left.why), (false, Some(Unproven::NoTool)));
+
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(&away, &folder).unwrap();
+    kill_all(&connection, &task, LONG).await;
+}
+
 /// The names of a folder.
 fn kept(folder: &std::path::Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();

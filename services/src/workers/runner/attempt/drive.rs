@@ -38,7 +38,7 @@ impl Attempt {
         let Some(inputs) = self.inputs(run).await? else { return self.inputs_erased().await };
         let reached = self.connect().await?;
         let mut state = match task::probe(&reached.connection, &self.id).await {
-            Err(error @ TaskError::Answer) if !self.launched => {
+            Err(error @ (TaskError::Answer | TaskError::Unsupported(_))) if !self.launched => {
                 return match lacking(&reached.connection, &error).await? {
                     Some(cause) => self.fail(cause).await,
                     None => Err(error.into()),
