@@ -1,7 +1,10 @@
 //! Runs whose end cannot be proven: they end so, wait for the proof without a slot, and have it in the end.
 
+use std::fs;
+use std::process::Command;
+
 use serde_json::json;
-use tests::{BlindSshd, RunHarness, until};
+use tests::{BlindSshd, LIMIT, RunHarness, until};
 
 /// A run whose processes nobody can prove to be gone, after all kills but one.
 async fn blind_at_work(harness: &mut RunHarness) -> (BlindSshd, String) {
@@ -148,6 +151,40 @@ async fn a_start_of_which_nobody_knows_what_became_is_not_sent_without_end() {
     let failure = json!({ "kind": "not_started", "obstacle": "command" });
     assert_eq!(shown["servers"][0]["ending"]["failure"], failure, "{shown}");
     assert!(!far.sshd.home().join("begun").exists());
+}
+
+/// As after a restore of the log, which does not know any more that somebody has cancelled it.
+#[tokio::test]
+async fn a_lost_command_that_was_ended_for_a_reason_in_no_log_is_proven_to_be_gone() {
+    let (harness, _node) = RunHarness::with(&[("run_lost_seconds", "2")]).await;
+    let run = harness.start("echo begun; sleep 3622; true").await;
+    harness.is_at_work(&run).await;
+    harness.sshd.stop().unwrap();
+    assert_eq!(harness.ended(&run, LIMIT).await["state"], "lost");
+    let mut folders = fs::read_dir(harness.sshd.home().join(".lethe/runs")).unwrap();
+    let folder = folders.next().unwrap().unwrap().path();
+    fs::write(folder.join("stopped"), "cancel\n").unwrap();
+    let note = fs::read_to_string(folder.join("group")).unwrap();
+    let group = format!("-{}", note.split_whitespace().next().unwrap());
+    assert!(Command::new("kill").args(["-TERM", "--", &group]).status().unwrap().success());
+    until("its end is noted", async || folder.join("exit").exists()).await;
+
+    harness.sshd.restart().unwrap();
+    let log = harness.installation.log().await;
+    let look = "update working.run_tasks set next_at = null where state = 'lost'";
+    until("its row says that it is lost", async || log.execute(look, &[]).await.unwrap() == 1).await;
+
+    until("it is proven to be gone", async || {
+        let shown = harness.run(&run).await?;
+        let on = &shown["servers"][0];
+        (on["settled"] == "proven_gone" && !on["log"].is_null()).then_some(())
+    })
+    .await;
+    assert_eq!(harness.run(&run).await.unwrap()["state"], "lost");
+    until("no task is left", async || {
+        log.query("select from working.run_tasks", &[]).await.unwrap().is_empty()
+    })
+    .await;
 }
 
 /// Its follower is let go on, and nobody else is let in.

@@ -7,14 +7,12 @@ use domain::run::{Ending, LossCause, RequestedRun, Stage, StartCause, Target};
 use domain::server::ConnectFailure;
 use infra::failpoint;
 use infra::remote::Connection;
-use infra::remote::task::{
-    self, Forbidden, Launch, Started, StopCause, TaskError, TaskId, TaskState,
-};
+use infra::remote::task::{self, Forbidden, Launch, Started, TaskError, TaskId, TaskState};
 
 use super::super::inputs::RunInputs;
 use super::super::{events, start_failure};
 use super::follow::loss_cause;
-use super::kill::{kill, kill_for_good};
+use super::kill::kill_for_good;
 use super::way::{ELSEWHERE, Reached, is_at};
 use super::{Attempt, AttemptError, Next, RECOVER_EVERY, RECOVER_WITHIN, lost_after};
 
@@ -228,7 +226,7 @@ impl Attempt {
             return self.fail(StartCause::InputsDeleted).await;
         }
         let Reached { connection, .. } = self.connect().await?;
-        kill(&connection, &self.id, StopCause::Cancel).await?.if_proven()?;
+        kill_for_good(&connection, &self.id).await?.if_proven()?;
         let log = self.stored_log().await?;
         let ending = Ending::Lost { why: LossCause::Vanished };
         events::ended(&self.app, &self.task, ending, None, Some(log)).await?;
@@ -259,7 +257,7 @@ impl Attempt {
         let reached = self.connect().await?;
         // One may be lost, and its task superseded by this one.
         self.end_earlier(&reached, None).await?;
-        kill(&reached.connection, &self.id, StopCause::Cancel).await?.if_proven()?;
+        kill_for_good(&reached.connection, &self.id).await?.if_proven()?;
         self.clean_up(Some(&reached.connection)).await;
         Ok(())
     }

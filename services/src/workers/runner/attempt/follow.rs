@@ -128,7 +128,13 @@ impl Attempt {
     fn stop_cause(&self, state: TaskState, deadline: Instant) -> Option<StopCause> {
         let is_cancelled = self.is_cancelled();
         match state {
-            TaskState::Ended(End { stopped: Some(cause), .. }) => Some(cause),
+            TaskState::Ended(End { stopped: Some(StopCause::Timeout), .. }) => {
+                Some(StopCause::Timeout)
+            }
+            // Where the log does not know of it any more, nobody may say that somebody has cancelled it.
+            TaskState::Ended(End { stopped: Some(StopCause::Cancel), .. }) => {
+                is_cancelled.then_some(StopCause::Cancel)
+            }
             TaskState::Ended(End { ending, stopped: None, .. }) => {
                 let is_over_time = Instant::now() >= deadline;
                 let cause = if is_cancelled { StopCause::Cancel } else { StopCause::Timeout };
