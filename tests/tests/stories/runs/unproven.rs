@@ -172,7 +172,8 @@ async fn a_lost_command_that_was_ended_for_a_reason_in_no_log_is_proven_to_be_go
     harness.sshd.restart().unwrap();
     let log = harness.installation.log().await;
     let look = "update working.run_tasks set next_at = null where state = 'lost'";
-    until("its row says that it is lost", async || log.execute(look, &[]).await.unwrap() == 1).await;
+    until("its row says that it is lost", async || log.execute(look, &[]).await.unwrap() == 1)
+        .await;
 
     until("it is proven to be gone", async || {
         let shown = harness.run(&run).await?;
