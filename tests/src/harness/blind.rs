@@ -72,6 +72,13 @@ impl BlindSshd {
         self.replace("setsid", MUMBLES);
     }
 
+    /// The same on each sweep, which it counts: a line of the file `swept`.
+    pub fn hang_up_on_sweeps(&self) {
+        fs::create_dir_all(self.sshd.home().join(".lethe/runs")).unwrap();
+        let counts = HANGS_UP.replacen('\n', "\necho >>~/swept\n", 1);
+        self.replace("find", &counts);
+    }
+
     fn replace(&self, programme: &str, script: &str) {
         let path = self.tools.path().join(programme);
         fs::write(&path, script).unwrap();
