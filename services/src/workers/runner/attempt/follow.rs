@@ -131,17 +131,15 @@ impl Attempt {
             TaskState::Ended(End { stopped: Some(StopCause::Timeout), .. }) => {
                 Some(StopCause::Timeout)
             }
-            // Where the log does not know of it any more, nobody may say that somebody has cancelled it.
-            TaskState::Ended(End { stopped: Some(StopCause::Cancel), .. }) => {
-                is_cancelled.then_some(StopCause::Cancel)
-            }
             TaskState::Ended(End { ending, stopped: None, .. }) => {
                 let is_over_time = Instant::now() >= deadline;
                 let cause = if is_cancelled { StopCause::Cancel } else { StopCause::Timeout };
                 was_ended_by_lethe(ending, is_cancelled, is_over_time).then_some(cause)
             }
-            // It has no end that says anything else.
-            TaskState::Missing | TaskState::Vanished { .. } => {
+            // It has no end that says anything else. A cancellation of which no log knows is of before a restore.
+            TaskState::Missing
+            | TaskState::Vanished { .. }
+            | TaskState::Ended(End { stopped: Some(StopCause::Cancel), .. }) => {
                 is_cancelled.then_some(StopCause::Cancel)
             }
             TaskState::Running => None,
