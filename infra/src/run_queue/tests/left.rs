@@ -1,5 +1,7 @@
 //! Lost attempts that were left: superseded, or looked for in vain.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 impl Harness {
@@ -248,4 +250,21 @@ async fn a_task_keeps_the_place_that_its_first_start_was_sent_to() {
     assert!(given.queue.launch(second.run, second.lease, b"elsewhere").await.unwrap());
     let third = given.claim(ONE, 1, WIDE).await.remove(0);
     assert_eq!(third.place.as_deref(), Some(PLACE));
+}
+
+#[tokio::test]
+async fn of_what_may_be_at_work_on_a_server_no_more_is_listed_than_is_asked_for() {
+    let given = given(LEASE).await;
+    given.put((0..5).map(|run| task(1, 7, 10 + run))).await;
+    given.put([task(1, 8, 20), task(2, 7, 30)]).await;
+    given.claim(ONE, 9, WIDE).await;
+    let (workspace, server) = (WorkspaceId(Uuid::from_u128(1)), ServerId(Uuid::from_u128(7)));
+
+    let listed = async |limit| {
+        let begun = given.queue.begun_on(workspace, server, limit).await.unwrap();
+        begun.iter().map(|(run, _)| run.0.as_u128()).collect::<BTreeSet<_>>()
+    };
+
+    assert_eq!(listed(9).await, BTreeSet::from([10, 11, 12, 13, 14]));
+    assert_eq!(listed(3).await.len(), 3);
 }
