@@ -101,6 +101,17 @@ async fn after_a_reboot_a_process_of_the_same_number_is_not_the_run() {
     let (pid, start) = (words.next().unwrap(), words.next().unwrap());
     std::fs::write(&note, format!("{pid} {start} 00000000-0000-0000-0000-000000000000\n")).unwrap();
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Vanished { rebooted: true }));
+    // Another machine of the same home and address runs it, for all that this one knows.
+    let (first, rest) = now.split_once('\n').unwrap();
+    let (audit, host) = rest.split_once('\n').unwrap();
+    let (process, _) = first.rsplit_once(' ').unwrap();
+    let noted =
+        |host: &str| format!("{process} 00000000-0000-0000-0000-000000000000\n{audit}\n{host}");
+    std::fs::write(&note, noted("another-machine\n")).unwrap();
+    let elsewhere = TaskError::from(Unsupported::Folder);
+    assert_eq!(probe(&connection, &task).await, Err(elsewhere));
+    std::fs::write(&note, noted(host)).unwrap();
+    assert_eq!(probe(&connection, &task).await, Ok(TaskState::Vanished { rebooted: true }));
     // Another process has the numbers of both.
     let one_too_many = start.parse::<u64>().unwrap() + 1;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
