@@ -16,7 +16,7 @@ const LEAVE: &str = include_str!("leave.sql");
 const LIST_EARLIER: &str = "select attempt, place from working.run_tasks where run_id = $1 \
     and server_id = $2 and attempt < $3 and state = 'lost' order by attempt desc";
 const LIST_ON: &str = "select run_id, attempt from working.run_tasks \
-    where workspace_id = $1 and server_id = $2 and state in ('running', 'lost')";
+    where workspace_id = $1 and server_id = $2 and state in ('running', 'lost') limit $3";
 const PROVE_GONE: &str = include_str!("prove_gone.sql");
 const NOTE_KILL: &str = "update working.run_tasks set kill_tries = kill_tries + 1 \
     where run_id = $1 and server_id = $2 and attempt = $3 and fence = $4 returning kill_tries";
@@ -79,13 +79,14 @@ impl RunQueue {
         Ok(tx.execute(HASTEN_ON, &[&server.0, &workspace.0]).await?)
     }
 
-    /// The attempts of which something may be at work on a server, or is still to be read there.
+    /// At most `limit` attempts of which something may be at work on a server, or is still to be read there.
     pub async fn begun_on(
         &self,
         workspace: WorkspaceId,
         server: ServerId,
+        limit: i64,
     ) -> Result<Vec<(RunId, u32)>, PgError> {
-        let rows = query(&self.pool, LIST_ON, &[&workspace.0, &server.0]).await?;
+        let rows = query(&self.pool, LIST_ON, &[&workspace.0, &server.0, &limit]).await?;
         let read =
             |row: &Row| Ok((RunId(row.try_get(0)?), row.try_get::<_, i32>(1)?.unsigned_abs()));
         rows.iter().map(read).collect()

@@ -53,6 +53,18 @@ async fn a_paused_server_is_so_for_each_node_until_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn a_pause_of_a_clock_that_ran_ahead_is_none() {
+    let harness = Harness::new().await;
+    harness.watch(10).await;
+    let node = harness.node(1);
+    let watched = node.round().await.unwrap().servers[0];
+
+    assert!(node.pause(failing(&watched, 3), Duration::from_hours(24 * 365)).await.unwrap());
+
+    assert!(!node.round().await.unwrap().servers[0].is_paused);
+}
+
+#[tokio::test]
 async fn what_is_written_late_undoes_no_pause_and_a_success_ends_it() {
     let harness = Harness::new().await;
     harness.watch(10).await;

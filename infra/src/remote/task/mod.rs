@@ -56,7 +56,8 @@ pub async fn start(connection: &Connection, launch: &Launch<'_>) -> Result<Start
 /// Asks the server for the state of the command.
 ///
 /// # Errors
-/// The server was not reached, or its answer cannot be read.
+/// The server was not reached, or its answer cannot be read. `Unsupported`: it cannot look, which says nothing about the
+/// command.
 pub async fn probe(connection: &Connection, task: &TaskId) -> Result<TaskState, TaskError> {
     ask(connection, &Script::probe(task), ANSWER_WITHIN).await?.state()
 }

@@ -1,5 +1,7 @@
 //! Lost attempts that were left: superseded, or looked for in vain.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 impl Harness {
@@ -290,9 +292,26 @@ async fn a_server_keeps_what_runs_there_and_what_is_lost() {
     given.put([task(1, 7, 14)]).await;
     let (workspace, server) = (WorkspaceId(Uuid::from_u128(1)), ServerId(Uuid::from_u128(7)));
 
-    let kept = given.queue.begun_on(workspace, server).await.unwrap();
+    let kept = given.queue.begun_on(workspace, server, 9).await.unwrap();
 
     let mut kept: Vec<_> = kept.iter().map(|(run, attempt)| (run.0.as_u128(), *attempt)).collect();
     kept.sort_unstable();
     assert_eq!(kept, [(10, 1), (11, 1)]);
+}
+
+#[tokio::test]
+async fn of_what_may_be_at_work_on_a_server_no_more_is_listed_than_is_asked_for() {
+    let given = given(LEASE).await;
+    given.put((0..5).map(|run| task(1, 7, 10 + run))).await;
+    given.put([task(1, 8, 20), task(2, 7, 30)]).await;
+    given.claim(ONE, 9, WIDE).await;
+    let (workspace, server) = (WorkspaceId(Uuid::from_u128(1)), ServerId(Uuid::from_u128(7)));
+
+    let listed = async |limit| {
+        let begun = given.queue.begun_on(workspace, server, limit).await.unwrap();
+        begun.iter().map(|(run, _)| run.0.as_u128()).collect::<BTreeSet<_>>()
+    };
+
+    assert_eq!(listed(9).await, BTreeSet::from([10, 11, 12, 13, 14]));
+    assert_eq!(listed(3).await.len(), 3);
 }

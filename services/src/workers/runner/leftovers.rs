@@ -15,6 +15,8 @@ use crate::wiring::App;
 const AT_ONCE: i64 = 16;
 /// While many servers are away, a sweep tries some only, and the next one goes on.
 const PAGES_MAX: usize = 20;
+/// A server of which more attempts are wanted is not swept: it is told of each, some 80 bytes.
+const WANTED_MAX: usize = 1000;
 
 pub(in crate::workers) async fn remove_leftovers(app: App) -> Result<(), PgError> {
     for _ in 0..PAGES_MAX {
@@ -56,7 +58,9 @@ pub(in crate::workers) async fn sweep_server(
     server: ServerId,
     connection: &Connection,
 ) {
-    let wanted = match app.run_queue.begun_on(workspace, server).await {
+    let limit = i64::try_from(WANTED_MAX + 1).unwrap_or(i64::MAX);
+    let wanted = match app.run_queue.begun_on(workspace, server, limit).await {
+        Ok(wanted) if wanted.len() > WANTED_MAX => return,
         Ok(wanted) => wanted,
         Err(error) => {
             tracing::debug!(%server, %error, "a server was not swept: it is not known which runs are wanted");

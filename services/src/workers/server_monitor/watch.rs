@@ -34,6 +34,8 @@ struct Watch {
     connection: Option<(Connection, Option<CpuTime>)>,
     /// When it is replaced.
     fresh_from: Instant,
+    /// When the server may be swept: also where a sweep costs the connection, not more often.
+    sweep_from: Instant,
     failures: Option<Failures>,
     /// In how many of them the server refused the credential.
     refused: u32,
@@ -73,14 +75,15 @@ pub(super) async fn watch(
 ) {
     let period = Duration::from_secs(app.config.monitor_seconds.into());
     let WatchedServer { failures, refused, .. } = watched;
-    let (connection, fresh_from, reported) = (None, Instant::now(), None);
+    let (connection, now, reported) = (None, Instant::now(), None);
     let mut watch = Watch {
         app,
         watched,
         reports,
         opinions,
         connection,
-        fresh_from,
+        fresh_from: now,
+        sweep_from: now,
         failures,
         refused,
         reported,
@@ -194,8 +197,14 @@ impl Watch {
     }
 
     /// What the server keeps of old runs.
-    async fn sweep(&self) {
+    async fn sweep(&mut self) {
         let WatchedServer { workspace, server, .. } = self.watched;
+        let now = Instant::now();
+        if now < self.sweep_from {
+            return;
+        }
+        let kept = Duration::from_secs(self.app.config.watch_fresh_seconds.into());
+        self.sweep_from = now + kept.mul_f64(0.9);
         if let Some((connection, _)) = &self.connection {
             sweep_server(&self.app, workspace, server, connection).await;
         }

@@ -4,7 +4,9 @@ use domain::privacy::CommandLine;
 use domain::run::{Ending, LossCause, Run, RunCommand, TaskLease, Work};
 use domain::{RunId, ServerId};
 
-use super::super::runner::RunDispatcher;
+use test_support::until;
+
+use super::super::runner::{Attempts, RunDispatcher};
 use super::*;
 
 struct LostRun {
@@ -121,4 +123,26 @@ async fn an_attempt_that_another_one_followed_is_given_up_alone() {
 
     assert_eq!(given.tasks().await, [(2, "queued".to_owned())]);
     assert_eq!(given.events().await[4..], ["run.retried", "run.given_up"]);
+}
+
+/// Its node has died after it appended that the attempt is lost, before it wrote so into the row; and somebody has
+/// requested another attempt, which no row says yet.
+#[tokio::test]
+async fn an_attempt_that_may_run_keeps_its_row_though_that_does_not_say_that_it_is_lost() {
+    let given = given_lost().await;
+    given.order(RunCommand::Retry { servers: vec![], secrets: None }).await;
+    let client = given.app.pool.get().await.unwrap();
+    let running = "update working.run_tasks set state = 'running', lost_at = null";
+    assert_eq!(client.execute(running, &[]).await.unwrap(), 1);
+    drop(client);
+
+    let attempts = Attempts::new(&given.app, &Arc::default(), &Arc::default());
+    attempts.claim().await.unwrap();
+
+    let at_work = [(1, "running".to_owned())];
+    until("a node has looked for it", async || given.tasks().await != at_work).await;
+    assert_eq!(given.tasks().await, [(1, "lost".to_owned())]);
+    given.dispatch().await;
+    let both = [(1, "lost".to_owned()), (2, "queued".to_owned())];
+    assert_eq!(given.tasks().await, both, "the second attempt ends the first before it begins");
 }

@@ -7,7 +7,7 @@ use infra::clock::Clock;
 use infra::log::status;
 use infra::postgres::{ConnectOptions, connect};
 use serde_json::{Value, json};
-use tests::{Harness, Proxy, Sshd, SshdOptions, StallWatch, until};
+use tests::{BlindSshd, Harness, Proxy, Sshd, SshdOptions, StallWatch, until};
 
 use super::{count, set_up_with, until_event};
 
@@ -207,4 +207,23 @@ async fn a_node_that_dies_is_replaced() {
     more_samples(&harness, &server, 2).await;
     let (took, stall) = (clock.now() - since, stalls.longest_between(since, clock.now()));
     assert!(took - stall < TimeDelta::seconds(20), "{took}, of which {stall} of the machine");
+}
+
+/// As one whose home is so slow that a sweep never comes to its end.
+#[tokio::test]
+async fn a_server_that_cannot_be_swept_is_not_swept_with_each_sample() {
+    let (harness, far) = (set_up_with(&SETTINGS).await, BlindSshd::start());
+    far.hang_up_on_sweeps();
+    let server = harness.usable_server(&far.sshd).await;
+    watch_is_settled(&harness, &server).await;
+    let swept = || {
+        let sweeps = std::fs::read_to_string(far.sshd.home().join("swept"));
+        sweeps.unwrap_or_default().lines().count()
+    };
+    until("it is swept", async || swept() > 0).await;
+    let before = swept();
+
+    more_samples(&harness, &server, 4).await;
+
+    assert!(swept() <= before + 1, "{before}, and then {}", swept());
 }

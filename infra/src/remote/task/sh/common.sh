@@ -27,17 +27,38 @@ lethe_lives() {
 }
 
 # Reads the processes that the keeper and the command have recorded, if that was since the last boot.
-# The second line is of the scan; a former version has not written it.
+# The second line is of the scan, the third the name of the machine; a former version has not written them.
 lethe_read_processes() {
     lethe_keeper= lethe_keeper_tick= lethe_leader= lethe_leader_tick=
+    lethe_boot= lethe_boot_then= lethe_host_then=
     lethe_audit=- lethe_reaper=- lethe_limit=- lethe_cgroup=-
     { read -r lethe_keeper lethe_keeper_tick lethe_boot_then &&
-        read -r lethe_audit lethe_reaper lethe_limit lethe_cgroup; } 2>/dev/null <"$lethe_place/started"
+        read -r lethe_audit lethe_reaper lethe_limit lethe_cgroup &&
+        read -r lethe_host_then; } 2>/dev/null <"$lethe_place/started"
     [ -n "$lethe_keeper" ] || return 1
     read -r lethe_boot </proc/sys/kernel/random/boot_id
     [ "$lethe_boot_then" = "$lethe_boot" ] || { lethe_keeper= lethe_keeper_tick=; return 1; }
     { read -r lethe_leader lethe_leader_tick <"$lethe_place/group"; } 2>/dev/null
     return 0
+}
+
+# Whether the note of the start was read, and what this boot is: else nobody knows that the server was rebooted. Nor where
+# another machine has written it: several may share a home, behind one address. An empty one was not written so: the power
+# has failed since.
+lethe_has_read() {
+    [ -s "$lethe_place/started" ] || [ ! -e "$lethe_place/started" ] || return 0
+    [ -n "$lethe_boot_then" ] && [ -n "$lethe_boot" ] || return
+    lethe_host=
+    { read -r lethe_host </proc/sys/kernel/hostname; } 2>/dev/null
+    [ "${lethe_host_then:-$lethe_host}" = "$lethe_host" ]
+}
+
+# Whether the note of the start is seen if it is there. In a home that is not there, or may not be entered, nobody can look.
+lethe_can_look() {
+    [ -d "$HOME" ] || return
+    for lethe_folder in "$HOME" "$HOME/.lethe" "$HOME/.lethe/runs" "$lethe_place"; do
+        [ ! -e "$lethe_folder" ] || [ -x "$lethe_folder" ] || return
+    done
 }
 
 lethe_nap() { sleep 0.1 2>/dev/null || sleep 1; }

@@ -189,9 +189,12 @@ lethe_keep() {
         lethe_answer="unable proc"
     else
         read -r lethe_boot </proc/sys/kernel/random/boot_id
+        lethe_host=
+        { read -r lethe_host </proc/sys/kernel/hostname; } 2>/dev/null
         {
             echo "$$ $lethe_since $lethe_boot"
             echo "$lethe_audit ${lethe_reaper:--} $lethe_limit $lethe_cgroup"
+            echo "$lethe_host"
         } >"note.$$"
         if [ ! -s "note.$$" ]; then
             lethe_answer="unable folder"

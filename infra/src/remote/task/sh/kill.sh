@@ -1,4 +1,7 @@
-lethe_read_processes
+lethe_looked=yes
+if ! lethe_read_processes && ! lethe_has_read; then
+    [ ! -e "$lethe_place/started" ] && lethe_can_look || lethe_looked=
+fi
 # A number that has gone to somebody else is not ours.
 lethe_look "${lethe_keeper:-none}" && [ "$lethe_tick" != "$lethe_keeper_tick" ] && lethe_keeper=
 
@@ -194,4 +197,6 @@ if [ "$lethe_kept" != alone ]; then
     ! lethe_may_hide || lethe_say_left hidden $lethe_orphans
     [ -z "$lethe_orphans" ] || lethe_say_left orphans $lethe_orphans
 fi
+# Without the run's own start, some ways to know its processes are none.
+[ -n "$lethe_looked" ] || lethe_say_left no_tool
 lethe_say killed "$lethe_forced"$lethe_groups

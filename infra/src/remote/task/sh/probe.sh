@@ -1,5 +1,5 @@
 if [ ! -e "$lethe_place/started" ] || [ -e "$lethe_place/gone" ]; then
-    lethe_say missing
+    if lethe_can_look; then lethe_say missing; else lethe_say unable folder; fi
     exit
 fi
 if lethe_read_processes; then
@@ -7,8 +7,13 @@ if lethe_read_processes; then
         lethe_lives "${lethe_leader:-none}" "$lethe_leader_tick"
     lethe_alive=$?
     lethe_gone=vanished
-else
+elif lethe_has_read; then
     lethe_alive=1 lethe_gone=rebooted
+elif [ -s "$lethe_place/exit" ]; then
+    lethe_alive=1
+else
+    lethe_say unable folder
+    exit
 fi
 # Looked for last: it may end at any time. A former version has written one line.
 if [ -s "$lethe_place/exit" ]; then

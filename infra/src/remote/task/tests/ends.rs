@@ -101,6 +101,17 @@ async fn after_a_reboot_a_process_of_the_same_number_is_not_the_run() {
     let (pid, start) = (words.next().unwrap(), words.next().unwrap());
     std::fs::write(&note, format!("{pid} {start} 00000000-0000-0000-0000-000000000000\n")).unwrap();
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Vanished { rebooted: true }));
+    // Another machine of the same home and address runs it, for all that this one knows.
+    let (first, rest) = now.split_once('\n').unwrap();
+    let (audit, host) = rest.split_once('\n').unwrap();
+    let (process, _) = first.rsplit_once(' ').unwrap();
+    let noted =
+        |host: &str| format!("{process} 00000000-0000-0000-0000-000000000000\n{audit}\n{host}");
+    std::fs::write(&note, noted("another-machine\n")).unwrap();
+    let elsewhere = TaskError::from(Unsupported::Folder);
+    assert_eq!(probe(&connection, &task).await, Err(elsewhere));
+    std::fs::write(&note, noted(host)).unwrap();
+    assert_eq!(probe(&connection, &task).await, Ok(TaskState::Vanished { rebooted: true }));
     // Another process has the numbers of both.
     let one_too_many = start.parse::<u64>().unwrap() + 1;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
@@ -108,6 +119,35 @@ async fn after_a_reboot_a_process_of_the_same_number_is_not_the_run() {
     let leader = group_now.split_whitespace().next().unwrap();
     std::fs::write(&group, format!("{leader} 1\n")).unwrap();
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Vanished { rebooted: false }));
+}
+
+#[tokio::test]
+async fn where_nobody_can_look_no_server_was_rebooted_and_no_command_is_missing() {
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
+    let task = launch(&connection, "sleep 1000").await;
+    let note = harness.folder(&task).join("started");
+    until("its note", async || whole(&note)).await;
+    let unreadable = TaskError::from(Unsupported::Folder);
+    let aside = harness.folder(&task).join("aside");
+    std::fs::rename(&note, &aside).unwrap();
+    std::fs::create_dir(&note).unwrap();
+    assert_eq!(probe(&connection, &task).await, Err(unreadable.clone()));
+    std::fs::remove_dir(&note).unwrap();
+    std::fs::rename(&aside, &note).unwrap();
+    assert_eq!(probe(&connection, &task).await, Ok(TaskState::Running));
+
+    let (folder, away) = (harness.sshd.home().join(".lethe"), harness.sshd.home().join("away"));
+    std::fs::rename(&folder, &away).unwrap();
+    std::fs::write(&folder, "").unwrap();
+
+    assert_eq!(probe(&connection, &task).await, Err(unreadable));
+    let killed = kill(&connection, &task, LONG, StopCause::Cancel).await.unwrap();
+    assert_eq!((killed.proven, killed.left.why), (false, Some(Unproven::NoTool)));
+
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(&away, &folder).unwrap();
+    kill_all(&connection, &task, LONG).await;
 }
 
 /// The names of a folder.

@@ -1,21 +1,20 @@
 //! Drives a task: asks the server for its state, and continues from there.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use domain::run::{Ending, LossCause, RequestedRun, Stage, StartCause, Target};
 use domain::server::ConnectFailure;
 use infra::failpoint;
 use infra::remote::Connection;
-use infra::remote::task::{
-    self, Forbidden, Launch, Started, StopCause, TaskError, TaskId, TaskState,
-};
+use infra::remote::task::{self, Forbidden, Launch, Started, TaskError, TaskId, TaskState};
 
 use super::super::inputs::RunInputs;
 use super::super::{events, start_failure};
 use super::follow::loss_cause;
-use super::kill::{kill, kill_for_good};
+use super::kill::kill_for_good;
 use super::way::{ELSEWHERE, Reached, is_at};
-use super::{Attempt, AttemptError, Next, RECOVER_EVERY, RECOVER_WITHIN};
+use super::{Attempt, AttemptError, Next, RECOVER_EVERY, RECOVER_WITHIN, lost_after};
 
 impl Attempt {
     pub(super) async fn inputs(
@@ -37,7 +36,7 @@ impl Attempt {
         let Some(inputs) = self.inputs(run).await? else { return self.inputs_erased().await };
         let reached = self.connect().await?;
         let mut state = match task::probe(&reached.connection, &self.id).await {
-            Err(error @ TaskError::Answer) if !self.launched => {
+            Err(error @ (TaskError::Answer | TaskError::Unsupported(_))) if !self.launched => {
                 return match lacking(&reached.connection, &error).await? {
                     Some(cause) => self.fail(cause).await,
                     None => Err(error.into()),
@@ -55,7 +54,7 @@ impl Attempt {
                 return Ok(Next::Again);
             }
             TaskState::Missing if !is_started => {
-                if let Some(cause) = self.launch(&reached, &inputs, run, target).await? {
+                if let Some(cause) = self.begin(&reached, &inputs, run, target).await? {
                     return self.not_started(&reached.connection, cause).await;
                 }
                 failpoint!(RunLaunched);
@@ -91,6 +90,27 @@ impl Attempt {
         let is_forbidden = task::forbid(connection, &self.id).await? == Forbidden::Now;
         failpoint!(RunForbidden if is_forbidden);
         Ok(is_forbidden)
+    }
+
+    /// As [`Self::launch`], and not without end: whoever holds a slot keeps it from others.
+    async fn begin(
+        &mut self,
+        reached: &Reached,
+        inputs: &RunInputs,
+        run: &RequestedRun,
+        target: &Target,
+    ) -> Result<Option<StartCause>, AttemptError> {
+        if let Some((since, cause)) = self.delayed
+            && since.elapsed() >= lost_after(&self.app)
+        {
+            return Ok(Some(cause));
+        }
+        let begun = self.launch(reached, inputs, run, target).await;
+        if let Err(AttemptError::Server(cause)) = &begun {
+            let since = self.delayed.map_or_else(Instant::now, |(since, _)| since);
+            self.delayed = Some((since, *cause));
+        }
+        begun
     }
 
     /// Starts the command. The server starts it once, even if it gets the request twice. Answers why the server cannot
@@ -181,16 +201,21 @@ impl Attempt {
         Ok(())
     }
 
-    /// The command does not run any more, and the server has no record of its end.
-    async fn vanished(
+    /// The first process of the command has gone, and the server has no record of its end. Where it does not show that
+    /// nothing else is left of it, either, it is one that may run.
+    pub(super) async fn vanished(
         &self,
         connection: Connection,
         inputs: &RunInputs,
         state: TaskState,
     ) -> Result<Next, AttemptError> {
+        let is_gone = self.is_surely_gone(&connection, state).await?;
         let (log, connection) = self.rest_of_log(connection, inputs, state).await?;
-        let ending = Ending::Lost { why: loss_cause(state) };
-        events::ended(&self.app, &self.task, ending, None, Some(log)).await?;
+        let why = if is_gone { loss_cause(state) } else { LossCause::Unknown };
+        events::ended(&self.app, &self.task, Ending::Lost { why }, None, Some(log)).await?;
+        if !is_gone {
+            return self.leave().await;
+        }
         self.clean_up(Some(&connection)).await;
         self.finish().await
     }
@@ -201,7 +226,7 @@ impl Attempt {
             return self.fail(StartCause::InputsDeleted).await;
         }
         let Reached { connection, .. } = self.connect().await?;
-        kill(&connection, &self.id, StopCause::Cancel).await?.if_proven()?;
+        kill_for_good(&connection, &self.id).await?.if_proven()?;
         let log = self.stored_log().await?;
         let ending = Ending::Lost { why: LossCause::Vanished };
         events::ended(&self.app, &self.task, ending, None, Some(log)).await?;
@@ -232,7 +257,7 @@ impl Attempt {
         let reached = self.connect().await?;
         // One may be lost, and its task superseded by this one.
         self.end_earlier(&reached, None).await?;
-        kill(&reached.connection, &self.id, StopCause::Cancel).await?.if_proven()?;
+        kill_for_good(&reached.connection, &self.id).await?.if_proven()?;
         self.clean_up(Some(&reached.connection)).await;
         Ok(())
     }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::super::events;
 use super::super::inputs::RunInputs;
-use super::kill::KillOutcome;
+use super::kill::{KillOutcome, alive};
 use super::log::{OutputReader, Seen};
 use super::{Attempt, AttemptError, Next};
 
@@ -41,6 +41,10 @@ impl Attempt {
         let deadline = Instant::now() + left.ok_or(AttemptError::LeaseLost)?;
         let mut reader = OutputReader::begin(self, connection, inputs).await?;
         let end = self.until_ended(&mut reader, state, deadline).await?;
+        if end.is_unknown() {
+            let connection = reader.pause().await?;
+            return Box::pin(self.vanished(connection, inputs, end.state)).await;
+        }
         let is_complete = reader.read_rest(end.state).await?;
         let (writer, connection) = reader.finish().await?;
         failpoint!(CancelKilled if end.stopped.is_some());
@@ -84,8 +88,13 @@ impl Attempt {
                 sleep(WATCH_AGAIN).await;
             }
         };
-        let outcome = self.kill_all(reader, cause).await?;
-        let state = reader.probe(self).await?;
+        let mut outcome = self.kill_all(reader, cause).await?;
+        let mut state = reader.probe(self).await?;
+        if state == TaskState::Running && outcome.left.is_none() {
+            // The name of the server leads to several machines, and another one has answered the kill.
+            outcome.forced |= reader.kill(cause).await?.forced;
+            state = reader.probe(self).await?;
+        }
         Ok(CommandEnd { state, stopped: Some((cause, outcome)) })
     }
 
@@ -119,7 +128,9 @@ impl Attempt {
     fn stop_cause(&self, state: TaskState, deadline: Instant) -> Option<StopCause> {
         let is_cancelled = self.is_cancelled();
         match state {
-            TaskState::Ended(End { stopped: Some(cause), .. }) => Some(cause),
+            TaskState::Ended(End { stopped: Some(StopCause::Timeout), .. }) => {
+                Some(StopCause::Timeout)
+            }
             // Such a server would say why.
             TaskState::Ended(End { written: Some(_), stopped: None, .. }) => None,
             TaskState::Ended(End { ending, stopped: None, written: None, .. }) => {
@@ -127,8 +138,10 @@ impl Attempt {
                 let cause = if is_cancelled { StopCause::Cancel } else { StopCause::Timeout };
                 was_ended_by_lethe(ending, is_cancelled, is_over_time).then_some(cause)
             }
-            // It has no end that says anything else.
-            TaskState::Missing | TaskState::Vanished { .. } => {
+            // It has no end that says anything else. A cancellation of which no log knows is of before a restore.
+            TaskState::Missing
+            | TaskState::Vanished { .. }
+            | TaskState::Ended(End { stopped: Some(StopCause::Cancel), .. }) => {
                 is_cancelled.then_some(StopCause::Cancel)
             }
             TaskState::Running => None,
@@ -163,11 +176,19 @@ pub(super) const fn loss_cause(state: TaskState) -> LossCause {
 }
 
 impl CommandEnd {
+    /// Nobody has ended it, and its server has no record of its end.
+    const fn is_unknown(&self) -> bool {
+        self.stopped.is_none() && !matches!(self.state, TaskState::Ended(_) | TaskState::Running)
+    }
+
     /// The ending, and what may be left of the command.
     fn into_ending(self) -> (Ending, Option<Leftovers>) {
         let Some((cause, KillOutcome { forced, left })) = self.stopped else {
             return (natural_ending(self.state), None);
         };
+        // Whatever a kill has proven.
+        let still_runs = || (self.state == TaskState::Running).then(alive);
+        let left = left.or_else(still_runs);
         let proven = left.is_none();
         let is_killed =
             matches!(self.state, TaskState::Ended(End { ending: Ended::Signalled(KILL), .. }));
@@ -210,6 +231,21 @@ mod tests {
         for ending in by_itself {
             assert!(!was_ended_by_lethe(ending, true, true), "{ending:?}");
         }
+    }
+
+    #[test]
+    fn nothing_is_proven_of_a_command_that_its_server_says_runs() {
+        let proven_of = |state| {
+            let stopped = KillOutcome { forced: false, left: None };
+            let end = CommandEnd { state, stopped: Some((StopCause::Cancel, stopped)) };
+            let (ending, left) = end.into_ending();
+            let proven = ending == Ending::Cancelled { forced: false, proven: true };
+            assert_eq!(proven, left.is_none(), "{state:?}");
+            proven
+        };
+        assert!(!proven_of(TaskState::Running));
+        assert!(proven_of(TaskState::Missing));
+        assert!(proven_of(TaskState::Vanished { rebooted: false }));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{Attempt, AttemptError, refuse_after_loss};
 /// The time between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(10);
 /// After so many kills that have proven nothing, the run ends without a proof.
-const TRIES_MAX: u32 = 14;
+pub(super) const TRIES_MAX: u32 = 14;
 /// The same after this time.
 const TRIED_FOR: Duration = Duration::from_mins(10);
 const PAUSE_MAX: Duration = Duration::from_mins(1);
@@ -75,7 +75,16 @@ impl Attempt {
     ) -> Result<KillOutcome, AttemptError> {
         let (since, mut forced) = (Instant::now(), false);
         loop {
-            let killed = self.kill_by_any_connection(reader, cause).await?;
+            let killed = match self.kill_by_any_connection(reader, cause).await {
+                // A server that answers everything but a kill is not asked without end.
+                Err(unanswered @ AttemptError::Server(_)) => {
+                    if !is_over(self.note_kill().await?, since.elapsed()) {
+                        return Err(unanswered);
+                    }
+                    return Ok(KillOutcome { forced, left: Some(leftovers(Left::default())) });
+                }
+                killed => killed?,
+            };
             forced |= killed.forced;
             if killed.proven {
                 return Ok(KillOutcome { forced, left: None });
@@ -131,6 +140,11 @@ fn is_over(tries: u32, tried_for: Duration) -> bool {
 fn pause_after(tries: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(tries.saturating_sub(1));
     Duration::from_secs(doubled.into()).min(PAUSE_MAX)
+}
+
+/// What is left of a command that runs, for all that its server says.
+pub(super) fn alive() -> Leftovers {
+    leftovers(Left { why: Some(Unproven::Alive), processes: 1, names: vec![] })
 }
 
 fn leftovers(left: Left) -> Leftovers {

@@ -217,7 +217,7 @@ impl OutputReader {
     }
 
     /// Stops without ending the log: more output may follow.
-    async fn pause(mut self) -> Result<Connection, AttemptError> {
+    pub async fn pause(mut self) -> Result<Connection, AttemptError> {
         self.writer.pause().await?;
         Ok(self.connection)
     }

@@ -56,6 +56,8 @@ pub(super) struct Attempt {
     launched: bool,
     /// When the server last answered.
     seen: Instant,
+    /// Since when the command does not begin on a server that is reached, and why not.
+    delayed: Option<(Instant, StartCause)>,
 }
 
 /// What follows a step without an error.
@@ -68,11 +70,13 @@ impl Attempt {
     pub fn new(app: App, task: Task, signals: AttemptSignals) -> Self {
         let (run, attempt, server) = (task.run, task.lease.attempt, task.lease.server);
         let now = Instant::now();
+        let unseen = counted_unseen(&task, lost_after(&app));
         Self {
             id: TaskId { run, attempt, server },
             log: run_log::LogKey { workspace: task.workspace, run, server, attempt },
             launched: task.launched,
-            seen: now.checked_sub(task.unseen).unwrap_or(now),
+            seen: now.checked_sub(unseen).unwrap_or(now),
+            delayed: None,
             app,
             task,
             signals,
@@ -120,9 +124,12 @@ impl Attempt {
             return self.finish().await;
         };
         if target.attempt != lease.attempt {
-            return match self.task.lost {
-                Some(_) => self.look_for_left(target).await,
-                None => self.finish().await,
+            // A node may have died after it appended the end, before it wrote the row.
+            let may_be_left = target.earlier.contains(&lease.attempt);
+            return if may_be_left || self.task.lost.is_some() {
+                self.look_for_left(target).await
+            } else {
+                self.finish().await
             };
         }
         match target.stage {
@@ -179,7 +186,7 @@ impl Attempt {
             let is_over = start_failure::is_for_good(cause) || unseen >= START_WITHIN;
             return if is_over { self.fail(cause).await } else { Err(AttemptError::Server(cause)) };
         }
-        if unseen < Duration::from_secs(self.app.config.run_lost_seconds.into()) {
+        if unseen < lost_after(&self.app) {
             return Err(AttemptError::Server(cause));
         }
         let ending = Ending::Lost { why: LossCause::Unreachable };
@@ -238,7 +245,57 @@ impl Attempt {
     }
 }
 
+/// Not to reach the server of a command for so long is to lose it.
+fn lost_after(app: &App) -> Duration {
+    Duration::from_secs(app.config.run_lost_seconds.into())
+}
+
+/// How long ago the server last answered, as far as that counts. For a time nobody may have asked it, as where all nodes
+/// were down: whoever takes the task tries for a minute, at the least.
+fn counted_unseen(task: &Task, lost_after: Duration) -> Duration {
+    let asked =
+        if task.launched { lost_after.saturating_sub(START_WITHIN) } else { Duration::ZERO };
+    task.unseen.min(asked)
+}
+
 /// Once the log went back, nothing is done on servers: what the log wants done may be over.
 fn refuse_after_loss(app: &App) -> Result<(), AttemptError> {
     app.watermark.watermark().check().map_err(|why| AttemptError::internal(&why))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::run::TaskLease;
+    use domain::{RunId, ServerId, WorkspaceId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const fn task(launched: bool, unseen: Duration) -> Task {
+        let lease = TaskLease { server: ServerId(Uuid::nil()), attempt: 1, fence: 1 };
+        Task {
+            run: RunId(Uuid::nil()),
+            workspace: WorkspaceId(Uuid::nil()),
+            lease,
+            secrets: None,
+            launched,
+            cancel: false,
+            left: None,
+            unseen,
+            lost: None,
+            place: None,
+            kill_tries: 0,
+        }
+    }
+
+    #[test]
+    fn a_server_that_nobody_has_asked_for_a_week_is_tried_for_a_minute_before_its_run_is_lost() {
+        let lost_after = Duration::from_mins(10);
+        let counted = |launched, unseen| counted_unseen(&task(launched, unseen), lost_after);
+        let (week, minute) = (Duration::from_hours(7 * 24), Duration::from_mins(1));
+        assert_eq!(counted(true, week), Duration::from_mins(9));
+        assert_eq!(counted(true, minute), minute, "as one node, two have not reached it");
+        assert_eq!(counted(false, week), Duration::ZERO, "nor does it fail before it began");
+        assert_eq!(counted_unseen(&task(true, week), minute), Duration::ZERO);
+    }
 }

@@ -10,8 +10,9 @@ use infra::remote::Connection;
 use infra::remote::task::{self, End, Forbidden, StopCause, TaskState};
 
 use super::super::events;
+use super::super::inputs::RunInputs;
 use super::follow::natural_ending;
-use super::kill::kill_for_good;
+use super::kill::{TRIES_MAX, kill_for_good};
 use super::way::Reached;
 use super::{Attempt, AttemptError, Next, RECOVER_EVERY, RECOVER_WITHIN};
 
@@ -38,15 +39,13 @@ impl Attempt {
         self.mark_reached();
         match state {
             TaskState::Missing | TaskState::Vanished { .. } => {
-                let Some(forced) = self.is_gone(&connection, state).await? else {
-                    return self.postpone_for(KILL_EVERY).await;
-                };
-                let (log, connection) = self.rest_of_log(connection, &inputs, state).await?;
-                let ending = self.cancelled_ending(target, forced);
-                events::gone(&self.app, &self.task, ending, Some(log)).await?;
-                failpoint!(RunProvenGone);
-                self.clean_up(Some(&connection)).await;
-                self.finish().await
+                self.settle_lost((connection, &inputs), state, target).await
+            }
+            // Its cancellation is in no log any more, which was restored since. How it would have ended nobody knows.
+            TaskState::Ended(End { stopped: Some(StopCause::Cancel), .. })
+                if !self.is_cancelled() =>
+            {
+                self.settle_lost((connection, &inputs), state, target).await
             }
             TaskState::Running if self.has_taken_over(target) => {
                 events::reattached(&self.app, &self.task).await?;
@@ -59,6 +58,24 @@ impl Attempt {
             }
             TaskState::Ended(_) => self.follow(connection, &inputs, state).await,
         }
+    }
+
+    /// Finishes a lost attempt whose end is not known, once nothing is left of it.
+    async fn settle_lost(
+        &self,
+        (connection, inputs): (Connection, &RunInputs),
+        state: TaskState,
+        target: &Target,
+    ) -> Result<Next, AttemptError> {
+        let Some(forced) = self.is_gone(&connection, state).await? else {
+            return self.postpone_for(KILL_EVERY).await;
+        };
+        let (log, connection) = self.rest_of_log(connection, inputs, state).await?;
+        let ending = self.cancelled_ending(target, forced);
+        events::gone(&self.app, &self.task, ending, Some(log)).await?;
+        failpoint!(RunProvenGone);
+        self.clean_up(Some(&connection)).await;
+        self.finish().await
     }
 
     /// Finishes an attempt of which nothing is left. One that is to be ended is killed once more.
@@ -128,6 +145,24 @@ impl Attempt {
             return Err(AttemptError::Server(StartCause::Connect(ConnectFailure::Command)));
         }
         self.is_killed(connection).await
+    }
+
+    /// As [`Self::is_gone`], so often until the server answers, and not without end. `false`: something may be left.
+    pub(super) async fn is_surely_gone(
+        &self,
+        connection: &Connection,
+        state: TaskState,
+    ) -> Result<bool, AttemptError> {
+        match self.is_gone(connection, state).await {
+            Err(unanswered @ AttemptError::Server(_)) => {
+                if self.note_kill().await? < TRIES_MAX {
+                    Err(unanswered)
+                } else {
+                    Ok(false)
+                }
+            }
+            gone => Ok(gone?.is_some()),
+        }
     }
 
     /// `None`: something may be left. Else whether it had to be forced.
