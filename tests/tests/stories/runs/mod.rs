@@ -13,6 +13,7 @@ mod log_limits;
 mod log_pages;
 mod moved;
 mod over;
+mod requesters;
 mod revoked;
 mod secrets;
 mod two_servers;
