@@ -121,6 +121,7 @@ fn every_variant_of_servers_and_runs_is_kept_as_it_ever_was() {
         ShellRefused = "shell_refused";
         VariableName = "variable_name";
         CommandTooLong = "command_too_long";
+        RequesterNotAllowed = "requester_not_allowed";
         Connect(ConnectFailure::Tcp) = "tcp";
     };
     check! { Failure:

@@ -108,6 +108,8 @@ pub enum StartCause {
     VariableName,
     /// The command, or its variables, are longer than a process may be given.
     CommandTooLong,
+    /// Whoever requested the attempt may not start runs in the workspace any more.
+    RequesterNotAllowed,
     /// The server was not reached. Stored under the name of the failure.
     #[serde(untagged)]
     Connect(ConnectFailure),

@@ -121,6 +121,7 @@ fn every_cause_of_no_start_is_kept_as_one_word() {
         (StartCause::ShellRefused, "shell_refused"),
         (StartCause::VariableName, "variable_name"),
         (StartCause::CommandTooLong, "command_too_long"),
+        (StartCause::RequesterNotAllowed, "requester_not_allowed"),
     ];
     for (cause, word) in words {
         assert_eq!(serde_json::to_value(cause).unwrap(), word);

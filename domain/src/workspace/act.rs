@@ -99,6 +99,14 @@ impl LiveWorkspace {
         }
     }
 
+    /// Whatever became of the token by which `requester` has requested it.
+    ///
+    /// # Errors
+    /// `NotAMember`. `NeedsRight`: the role does not start runs.
+    pub(super) fn begin_run(&self, requester: Option<AccountId>) -> Result<(), WorkspaceError> {
+        requester.map_or(Ok(()), |account| self.needs(account, Right::StartRuns).map(drop))
+    }
+
     /// `also`: a right beside that of the action.
     pub(super) fn act(
         &self,

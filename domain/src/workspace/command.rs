@@ -24,8 +24,9 @@ pub enum WorkspaceCommand {
     NobodyDepends { on: AccountId },
     /// Changes nothing: a guard of what an owner does who leaves the workspace to this member, who has agreed.
     RemainHeir { account: AccountId },
-    /// Changes nothing: a guard of what a node begins on a server. Refused while nothing begins in the workspace.
-    BeginRun,
+    /// Changes nothing: a guard of what a node begins on a server. Refused while nothing begins in the workspace, and if
+    /// `requester`, who has requested it, may not start runs any more. `None`: nobody is known who has.
+    BeginRun { requester: Option<AccountId> },
     /// Needs the right to manage the workspace.
     Rename { by: AccountId, name: Personal<WorkspaceName> },
     /// Needs the right to manage members. The last owner stays one, and a service account becomes none.

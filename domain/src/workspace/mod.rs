@@ -177,7 +177,7 @@ impl LiveWorkspace {
             }
             WorkspaceCommand::RemainHeir { account } => self.remain_heir(account).map(|()| vec![]),
             WorkspaceCommand::NobodyDepends { on } => self.nobody_depends(on).map(|()| vec![]),
-            WorkspaceCommand::BeginRun => Ok(vec![]),
+            WorkspaceCommand::BeginRun { requester } => self.begin_run(requester).map(|()| vec![]),
             WorkspaceCommand::Rename { by, name } => {
                 self.needs(by, Right::ManageWorkspace)?;
                 Ok(vec![WorkspaceEvent::Renamed { name }])

@@ -72,7 +72,8 @@ pub struct NewTask {
     /// From 1.
     pub attempt: u32,
     pub workspace: WorkspaceId,
-    /// Whose it is, among the limits. `None`: it counts for no account.
+    /// Whose it is, among the limits, and who must be allowed to start runs when it begins. `None`: it counts for no
+    /// account, and begins in any case.
     pub requester: Option<AccountId>,
     /// Tasks of a workspace are claimed in this order.
     pub queued_at: DateTime<Utc>,

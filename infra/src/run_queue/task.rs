@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::run::TaskLease;
-use domain::{RunId, RunSecretsId, ServerId, WorkspaceId};
+use domain::{AccountId, RunId, RunSecretsId, ServerId, WorkspaceId};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
@@ -15,6 +15,8 @@ pub struct Task {
     pub workspace: WorkspaceId,
     /// What this node writes about the task is written under its fence.
     pub lease: TaskLease,
+    /// Who has requested the attempt. `None`: nobody is known, or a former version has queued it.
+    pub requester: Option<AccountId>,
     /// `None`: the run has no secrets.
     pub secrets: Option<RunSecretsId>,
     /// This node or an earlier one may have sent the start to the server.
@@ -92,6 +94,7 @@ pub(super) fn read(row: &Row) -> Result<Task, Error> {
             attempt: attempt.unsigned_abs(),
             fence: fence.unsigned_abs(),
         },
+        requester: row.try_get::<_, Option<Uuid>>("requester_id")?.map(AccountId),
         secrets: row.try_get::<_, Option<Uuid>>("secrets_id")?.map(RunSecretsId),
         launched: row.try_get("launched")?,
         cancel: row.try_get("cancel")?,

@@ -63,6 +63,29 @@ fn a_token_does_what_its_member_and_its_scopes_both_allow_until_it_is_gone() {
 }
 
 #[test]
+fn a_run_begins_while_whoever_requested_it_may_start_runs() {
+    let begins = |requester| WorkspaceCommand::BeginRun { requester };
+    for role in Role::ALL {
+        let given = with_bob(*role);
+        if role.may(Right::StartRuns) {
+            passes(&given, begins(Some(BOB)));
+        } else {
+            let needs = WorkspaceError::NeedsRight(Right::StartRuns);
+            refused(&given, begins(Some(BOB)), needs);
+        }
+        passes(&given, begins(Some(ADA)));
+        passes(&given, begins(None));
+    }
+    let left = WorkspaceEvent::MemberRemoved { account: BOB };
+    let given = [with_bob(Role::Operator), vec![left]].concat();
+    refused(&given, begins(Some(BOB)), WorkspaceError::NotAMember);
+    passes(&given, begins(Some(ADA)));
+    let revoked = WorkspaceEvent::ApiTokenRevoked { token: TOKEN };
+    let given = [with_token(vec![Right::StartRuns]), vec![revoked]].concat();
+    passes(&given, begins(Some(ADA)));
+}
+
+#[test]
 fn what_starts_something_is_refused_in_the_grace() {
     let given = [created(), vec![requested()]].concat();
     let ada = Actor::Member(ADA);

@@ -58,7 +58,8 @@ fn whoever_removes_all_others_does_not_delete_it_without_a_grace() {
 #[test]
 fn until_it_is_cancelled_nothing_begins() {
     let lowers = WorkspaceCommand::ChangeRole { by: ADA, member: BOB, role: Role::Viewer };
-    for command in [request(ADA, 7), lowers, WorkspaceCommand::BeginRun] {
+    let begins = WorkspaceCommand::BeginRun { requester: Some(EVE) };
+    for command in [request(ADA, 7), lowers, begins] {
         Workspaces::with(())
             .given(given())
             .when(command)

@@ -219,3 +219,19 @@ fn the_last_to_leave_a_workspace_that_is_being_deleted_leaves_no_token_that_work
             WorkspaceEvent::ApiTokenRevoked { token: TOKEN },
         ]);
 }
+
+#[test]
+fn a_run_of_one_begins_while_it_is_there_and_its_role_starts_runs() {
+    let begins = || WorkspaceCommand::BeginRun { requester: Some(ROBOT) };
+    let given = || given(Role::Operator, &[Right::StartRuns]);
+    let then = |event: WorkspaceEvent| [given(), vec![event]].concat();
+    Workspaces::with(()).given(given()).when(begins()).then_expect_events(vec![]);
+    let revoked = WorkspaceEvent::ApiTokenRevoked { token: TOKEN };
+    Workspaces::with(()).given(then(revoked)).when(begins()).then_expect_events(vec![]);
+    let (account, from, to) = (ROBOT, Role::Operator, Role::Viewer);
+    let lowered = WorkspaceEvent::ServiceAccountRoleChanged { account, from, to };
+    let needs = WorkspaceError::NeedsRight(Right::StartRuns);
+    refused(then(lowered), begins(), needs);
+    let removed = WorkspaceEvent::ServiceAccountRemoved { account };
+    refused(then(removed), begins(), WorkspaceError::NotAMember);
+}

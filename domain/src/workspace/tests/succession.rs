@@ -116,7 +116,8 @@ fn in_a_restricted_workspace_nothing_begins_and_what_is_there_goes_on() {
     let given = restricted(Role::Admin, Role::Viewer);
     let lowers = WorkspaceCommand::ChangeRole { by: BOB, member: EVE, role: Role::Operator };
     let renames = WorkspaceCommand::Rename { by: BOB, name: name() };
-    for command in [lowers, renames, WorkspaceCommand::BeginRun] {
+    let begins = WorkspaceCommand::BeginRun { requester: Some(ADA) };
+    for command in [lowers, renames, begins] {
         then(&given, command, Err(WorkspaceError::Restricted));
     }
     let by = Actor::Member(BOB);

@@ -15,6 +15,7 @@ use crate::api::auth::step_up::{PasswordRequest, step_up};
 use crate::api::http::answer::shown_if_read;
 use crate::api::http::body::Body;
 use crate::api::http::idempotency::IdempotencyKey;
+use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::runs::reads::{RunView, view};
@@ -26,13 +27,14 @@ pub fn routes(routes: &mut Routes) {
 }
 
 /// Gives up what may be left of the run on a server that is not reached any more: each attempt that its
-/// `attempts_left` names. Other runs of the deployment, which wait for it, begin. Its command may be at work there
-/// still, beside theirs: only a person who knows better does this, with the password. Where the log is open it ends.
+/// `attempts_left` names, in the version of the run that If-Match names, so that nothing is given up unseen that is
+/// lost since. Other runs of the deployment, which wait for it, begin. Its command may be at work there still, beside
+/// theirs: only a person who knows better does this, with the password. Where the log is open it ends.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/runs/{run_id}/servers/{server_id}/give-up", tag = "runs",
     request_body = PasswordRequest,
     params(("workspace_id" = Uuid, Path), ("run_id" = Uuid, Path), ("server_id" = Uuid, Path),
-        IdempotencyKey),
+        MustMatch, IdempotencyKey),
     responses((status = 200, body = RunView,
         headers(("ETag" = String), ("Lethe-Position" = String)))),
 )]
@@ -40,6 +42,7 @@ async fn give_up(
     api: ApiData,
     member: Member,
     caller: Caller,
+    matches: MustMatch,
     run: PathRun,
     server: PathId<ServerId>,
     body: Body<PasswordRequest>,
@@ -56,7 +59,7 @@ async fn give_up(
     }
     step_up(&api, &mut request, member.account, &password).await?;
     let gives_up = RunCommand::GiveUp { server, by: Some(member.account) };
-    let step = Step::new::<Run>(run.id.0, gives_up);
+    let step = matches.0.on(Step::new::<Run>(run.id.0, gives_up))?;
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     Ok(shown_if_read(StatusCode::OK, &receipt, shown()).await)
 }

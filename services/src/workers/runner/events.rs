@@ -1,10 +1,12 @@
 //! The events that an attempt appends. Each is appended once: its command id is derived from the task
 //! and its fence.
 
-use domain::Refused;
 use domain::privacy::{Leftovers, Personal, RunLeft};
-use domain::run::{Ending, LogSeal, LossCause, Run, RunCommand, RunError, TaskLease};
+use domain::run::{
+    Ending, Failure, LogSeal, LossCause, Run, RunCommand, RunError, StartCause, TaskLease,
+};
 use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceError};
+use domain::{AccountId, Refused, WorkspaceId};
 use infra::event_store::{ExecuteError, Guard};
 use infra::metrics::Metrics;
 use infra::run_queue::Task;
@@ -15,23 +17,28 @@ use crate::wiring::App;
 
 /// `begins`: the command is not on its server yet, and is to come there.
 pub(super) async fn dispatched(app: &App, task: &Task, begins: bool) -> Result<(), AttemptError> {
-    let guard = begins.then(|| workspace_guard(task));
+    let guard = begins.then(|| begin_guard(task.workspace, task.requester));
     let dispatch = vec![RunCommand::Dispatch { lease: task.lease }];
     append_guarded(app, task, "dispatch", dispatch, guard).await
 }
 
-/// Nothing begins in the grace of a deletion.
+/// Nothing begins in the grace of a deletion, nor for whoever may not start runs any more. Without `requester`: whether
+/// anything begins.
 ///
 /// # Errors
-/// `Paused`: the deletion of the workspace is requested.
-pub(super) async fn may_begin(app: &App, task: &Task) -> Result<(), AttemptError> {
-    let checked = app.executor.check(&[workspace_guard(task)]).await;
+/// `Paused`: nothing begins in the workspace. `RequesterNotAllowed`.
+pub(super) async fn may_begin(
+    app: &App,
+    workspace: WorkspaceId,
+    requester: Option<AccountId>,
+) -> Result<(), AttemptError> {
+    let checked = app.executor.check(&[begin_guard(workspace, requester)]).await;
     checked.map(drop).map_err(|error| refused(&error))
 }
 
-fn workspace_guard(task: &Task) -> Guard {
-    let workspace = task.workspace;
-    Guard::new::<Workspace>(workspace.into(), workspace.0, WorkspaceCommand::BeginRun)
+fn begin_guard(workspace: WorkspaceId, requester: Option<AccountId>) -> Guard {
+    let begins = WorkspaceCommand::BeginRun { requester };
+    Guard::new::<Workspace>(workspace.into(), workspace.0, begins)
 }
 
 pub(super) async fn started(app: &App, task: &Task) -> Result<(), AttemptError> {
@@ -141,14 +148,34 @@ pub(super) async fn lost_by_restore(
     task: &Task,
     is_queued: bool,
 ) -> Result<(), AttemptError> {
+    end_unbegun(app, task, "restored", Ending::Lost { why: LossCause::Unknown }, is_queued).await
+}
+
+/// Nothing was started, and whoever requested the attempt may not start runs any more.
+pub(super) async fn requester_not_allowed(
+    app: &App,
+    task: &Task,
+    is_queued: bool,
+) -> Result<(), AttemptError> {
+    let failure = Failure::NotStarted { cause: StartCause::RequesterNotAllowed };
+    end_unbegun(app, task, "not allowed", Ending::Failed { failure }, is_queued).await
+}
+
+/// Ends an attempt that no node has seen to run, also one that is queued.
+async fn end_unbegun(
+    app: &App,
+    task: &Task,
+    what: &str,
+    ending: Ending,
+    is_queued: bool,
+) -> Result<(), AttemptError> {
     let lease = task.lease;
     let mut commands = vec![];
     if is_queued {
         commands.push(RunCommand::Dispatch { lease });
     }
-    let ending = Ending::Lost { why: LossCause::Unknown };
     commands.push(RunCommand::End { lease, ending, left: None });
-    append(app, task, "restored", commands).await?;
+    append(app, task, what, commands).await?;
     count(&app.metrics, ending);
     Ok(())
 }
@@ -207,6 +234,10 @@ fn refused(error: &ExecuteError) -> AttemptError {
     ) = reason
     {
         AttemptError::Paused
+    } else if let Refused::Workspace(WorkspaceError::NotAMember | WorkspaceError::NeedsRight(_)) =
+        reason
+    {
+        AttemptError::RequesterNotAllowed
     } else if let Refused::Workspace(WorkspaceError::Unknown)
     | Refused::Run(RunError::NotCancelled) = reason
     {

@@ -9,6 +9,7 @@ mod inputs;
 mod leftovers;
 mod old;
 mod place;
+mod requester;
 mod resumed;
 mod start_failure;
 mod sweep;
@@ -18,8 +19,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::run::{RequestedRun, Run, RunEvent, Target, Work};
-use domain::workspace::{Role, Workspace, WorkspaceEvent};
-use domain::{AccountId, ApiTokenId, RunId, ServerId, WorkspaceId};
+use domain::workspace::{Role, WorkspaceEvent};
+use domain::{RunId, ServerId, WorkspaceId};
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::postgres::PgError;
 use infra::postgres::Transaction;
@@ -71,7 +72,8 @@ impl RunDispatcher {
         Self { app: app.clone(), wake: wake.clone() }
     }
 
-    /// Uses the newest state of the run: a target that has ended needs no task.
+    /// Uses the newest state of the run: a target that has ended needs no task. Nor does one of which a later attempt is
+    /// requested: that has a requester of its own, with whom its own event is read.
     async fn put(
         &self,
         event: &Recorded,
@@ -80,10 +82,13 @@ impl RunDispatcher {
     ) -> Result<(), WorkerError> {
         let run = self.run(event).await?;
         let Some(requested) = run.requested() else { return Ok(()) };
-        let requester = self.requester(event).await?;
+        let executor = &self.app.executor;
+        let requester = requester::of(executor, event).await?;
+        let then = requester::as_requested(executor, event, &run).await?;
+        let attempt = |server: &ServerId| Some(then.requested()?.targets.get(server)?.attempt);
         for server in servers {
             match requested.targets.get(server) {
-                Some(target) if !target.is_ended() => {
+                Some(target) if !target.is_ended() && attempt(server) == Some(target.attempt) => {
                     let task = new_task(event, requested, *server, target);
                     self.app.run_queue.put(tx, &NewTask { requester, ..task }).await?;
                 }
@@ -143,17 +148,6 @@ impl RunDispatcher {
         self.app.run_queue.hasten_on(tx, workspace, server).await?;
         self.wake.notify_one();
         Ok(())
-    }
-
-    /// Whose task it is: that of a token is its account's, for as long as the workspace has the token. `None`: nobody is
-    /// known who caused the event.
-    async fn requester(&self, event: &Recorded) -> Result<Option<AccountId>, WorkerError> {
-        let Some(actor) = event.actor() else { return Ok(None) };
-        let workspace = WorkspaceId(event.tenant().0);
-        let loaded = self.app.executor.load::<Workspace>(event.tenant(), workspace.0).await?;
-        let live = loaded.state.live();
-        let token = live.and_then(|live| live.tokens.get(&ApiTokenId(actor.0)));
-        Ok(Some(token.map_or(AccountId(actor.0), |token| token.account)))
     }
 
     async fn run(&self, event: &Recorded) -> Result<Arc<Run>, WorkerError> {

@@ -36,7 +36,7 @@ pub(in crate::workers) async fn resume_forgotten(app: App) -> Result<(), ResumeE
 async fn resume(app: &App, workspace: WorkspaceId) -> Result<(), ResumeError> {
     app.run_queue.resume_cancelled(workspace).await?;
     let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
-    if loaded.state.decide(WorkspaceCommand::BeginRun).is_ok() {
+    if loaded.state.decide(WorkspaceCommand::BeginRun { requester: None }).is_ok() {
         app.run_queue.resume(workspace).await?;
     }
     Ok(())

@@ -71,7 +71,8 @@ pub(super) const fn is_for_good(failure: StartCause) -> bool {
         | StartCause::HomeFull
         | StartCause::ShellRefused
         | StartCause::VariableName
-        | StartCause::CommandTooLong => true,
+        | StartCause::CommandTooLong
+        | StartCause::RequesterNotAllowed => true,
         StartCause::Connect(
             ConnectFailure::Address
             | ConnectFailure::Tcp

@@ -1,7 +1,7 @@
 //! What may be left of a lost run: ended once it is found, or given up by a person.
 
 use serde_json::{Value, json};
-use tests::{LIMIT, Person, RunHarness, until};
+use tests::{Answer, LIMIT, Person, RunHarness, until};
 
 /// Notes that it began, and waits for leave to end.
 const WORK: &str = "echo begun | tee -a ~/begun; until [ -e ~/go ]; do sleep 0.05; done";
@@ -26,8 +26,11 @@ async fn deployment(harness: &RunHarness) -> String {
     call.send().await.expect(201).field("/deployment_id")
 }
 
-fn password() -> Value {
-    json!({ "password": Person::named("ada").password })
+/// What a run, in the version that the tag names, may have left on the server is given up.
+async fn give_up(harness: &RunHarness, run: &str, etag: &str, password: &str) -> Answer {
+    let path = harness.path(&format!("{run}/servers/{}/give-up", harness.server));
+    let call = harness.ada.call("POST".parse().unwrap(), &path).header("If-Match", etag);
+    call.json(json!({ "password": password })).send().await
 }
 
 #[tokio::test]
@@ -42,8 +45,8 @@ async fn what_a_person_gives_up_keeps_no_other_run_of_its_deployment_waiting() {
         lines.iter().any(|line| line["text"] == "begun\n").then_some(())
     })
     .await;
-    let gives_up = format!("{first}/servers/{}/give-up", harness.server);
-    let early = harness.post(&gives_up, password()).await.expect(409);
+    let password = Person::named("ada").password;
+    let early = give_up(&harness, &first, "*", &password).await.expect(409);
     assert_eq!(early.field("/type"), "/problems/refused", "{}", early.text());
     harness.sshd.stop().unwrap();
     let lost = harness.ended(&first, LIMIT).await;
@@ -51,6 +54,7 @@ async fn what_a_person_gives_up_keeps_no_other_run_of_its_deployment_waiting() {
         (&lost["state"], &lost["servers"][0]["attempts_left"]),
         (&json!("lost"), &json!([1]))
     );
+    let seen = harness.get(&first).await.expect(200).etag();
     let cancelled = harness.post(&format!("{first}/cancel"), json!({})).await.expect(202).json();
     assert_eq!(
         (&cancelled["state"], &cancelled["servers"][0]["cancelling"]),
@@ -59,11 +63,14 @@ async fn what_a_person_gives_up_keeps_no_other_run_of_its_deployment_waiting() {
     let second = harness.request(asks).await;
     harness.in_state(&second, "queued").await;
 
-    let other = json!({ "password": "not the right password" });
-    let refused = harness.post(&gives_up, other).await.expect(403);
+    let refused = give_up(&harness, &first, "*", "not the right password").await.expect(403);
     assert_eq!(refused.field("/type"), "/problems/password-wrong");
+    let path = format!("{first}/servers/{}/give-up", harness.server);
+    harness.post(&path, json!({ "password": password })).await.expect(428);
+    give_up(&harness, &first, &seen, &password).await.expect(412);
     assert!(harness.installation.events("run.given_up").await.is_empty());
-    let given_up = harness.post(&gives_up, password()).await.expect(200).json();
+    let seen = harness.get(&first).await.expect(200).etag();
+    let given_up = give_up(&harness, &first, &seen, &password).await.expect(200).json();
 
     assert_eq!(given_up["state"], "lost", "nobody knows more of it");
     let on_server = &given_up["servers"][0];
@@ -87,7 +94,7 @@ async fn what_a_person_gives_up_keeps_no_other_run_of_its_deployment_waiting() {
     assert_eq!(sealed["truncated"], true, "{sealed}");
     let lines = u64::try_from(harness.lines(&first).await.len()).unwrap();
     assert_eq!(sealed["lines"], lines);
-    harness.post(&gives_up, password()).await.expect(409);
+    give_up(&harness, &first, "*", &password).await.expect(409);
     std::fs::write(harness.sshd.home().join("go"), "").unwrap();
     harness.in_state(&second, "succeeded").await;
 }

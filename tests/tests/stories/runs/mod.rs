@@ -14,6 +14,7 @@ mod log_pages;
 mod moved;
 mod out_of_reach;
 mod over;
+mod requesters;
 mod revoked;
 mod secrets;
 mod two_servers;

@@ -85,6 +85,21 @@ impl Attempt {
         self.finish().await
     }
 
+    /// Whoever requested it may not start runs any more: it ends, unless it was started by now.
+    pub(super) async fn on_not_allowed(&self) -> Result<Next, AttemptError> {
+        if self.launched {
+            let Reached { connection, .. } = self.connect().await?;
+            if !self.is_forbidden(&connection).await? {
+                return Ok(Next::Again);
+            }
+        }
+        let (lease, run) = (self.task.lease, self.load().await?);
+        let target = run.requested().and_then(|run| run.targets.get(&lease.server));
+        let is_queued = target.is_some_and(|target| target.stage == Stage::Queued);
+        events::requester_not_allowed(&self.app, &self.task, is_queued).await?;
+        self.finish().await
+    }
+
     /// Makes sure that a start that was sent, and comes late, starts nothing. `false`: it was started by now.
     async fn is_forbidden(&self, connection: &Connection) -> Result<bool, AttemptError> {
         let is_forbidden = task::forbid(connection, &self.id).await? == Forbidden::Now;
@@ -122,7 +137,7 @@ impl Attempt {
         run: &RequestedRun,
         target: &Target,
     ) -> Result<Option<StartCause>, AttemptError> {
-        events::may_begin(&self.app, &self.task).await?;
+        events::may_begin(&self.app, self.task.workspace, self.task.requester).await?;
         // A restore to a time before the request is noticed, and does not start the command again.
         self.app.watermark.secure().await?;
         self.end_earlier(reached, Some(&target.earlier)).await?;

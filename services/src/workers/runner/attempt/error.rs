@@ -22,6 +22,8 @@ pub enum AttemptError {
     Erased,
     #[error("the deletion of the workspace is requested: nothing begins there")]
     Paused,
+    #[error("whoever requested the run may not start runs in the workspace any more")]
+    RequesterNotAllowed,
     #[error("the server is not reached, or its answer is not valid")]
     Server(StartCause),
     #[error("the server was removed from its workspace")]

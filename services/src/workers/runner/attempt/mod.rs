@@ -90,6 +90,7 @@ impl Attempt {
             let next = match self.step().await {
                 Err(AttemptError::Server(cause)) => self.on_unreachable(cause).await,
                 Err(AttemptError::ServerDeleted) => self.on_deleted().await,
+                Err(AttemptError::RequesterNotAllowed) => self.on_not_allowed().await,
                 next => next,
             };
             match next {
@@ -208,7 +209,7 @@ impl Attempt {
         let done = async {
             queue.set_aside(*run, *lease).await?;
             // Cancelled meanwhile, the deletion resumes only what was set aside by then.
-            if events::may_begin(&self.app, &self.task).await.is_ok() {
+            if events::may_begin(&self.app, *workspace, None).await.is_ok() {
                 queue.resume(*workspace).await?;
             }
             Ok::<(), PgError>(())
