@@ -15,7 +15,7 @@ use crate::wiring::App;
 const AT_ONCE: i64 = 16;
 /// While many servers are away, a sweep tries some only, and the next one goes on.
 const PAGES_MAX: usize = 20;
-/// A server of which more attempts are wanted is not swept: it is told of each, some 80 bytes.
+/// A server of which more attempts are wanted is not swept: a sweep names each, some 80 bytes.
 const WANTED_MAX: usize = 1000;
 
 pub(in crate::workers) async fn remove_leftovers(app: App) -> Result<(), PgError> {

@@ -284,6 +284,7 @@ mod tests {
             left: None,
             unseen,
             lost: None,
+            requester: None,
             place: None,
             kill_tries: 0,
         }
