@@ -176,17 +176,7 @@ impl App {
             watermark,
             read_positions: ReadPositions::default(),
             server_credentials,
-            run_logs: RunLogs::new(
-                pool.clone(),
-                keyring.sealer.clone(),
-                keyring.content_days,
-                DayLimit {
-                    node,
-                    bytes: config.run_log_bytes_per_day,
-                    reached: metrics.run_log_quota_reached.clone(),
-                },
-                clock.clone(),
-            ),
+            run_logs: run_logs(&config, node, &pool, &keyring, &metrics, &clock),
             keyring,
             accounts: RowLookups::start(pool.clone(), &metrics, LOOKUP_LIMIT),
             runs: RowLookups::start(pool.clone(), &metrics, LOOKUP_LIMIT),
@@ -219,6 +209,20 @@ impl App {
             keyring_pool,
         })
     }
+}
+
+fn run_logs(
+    config: &Config,
+    node: Uuid,
+    pool: &Pool,
+    keyring: &Keyring,
+    metrics: &Metrics,
+    clock: &Clock,
+) -> RunLogs {
+    let reached = metrics.run_log_quota_reached.clone();
+    let limit = DayLimit { node, bytes: config.run_log_bytes_per_day, reached };
+    let (sealer, days) = (keyring.sealer.clone(), keyring.content_days);
+    RunLogs::new(pool.clone(), sealer, days, limit, clock.clone())
 }
 
 /// Connections to the events' database, as the application's role. Each goes through `created`.

@@ -26,6 +26,7 @@ async fn what_a_node_holds_has_the_columns_of_a_lease() {
         "working.live_nodes: node uuid",
         "working.nodes: lease_until timestamptz, node uuid",
         "working.outbox: fence int8, lease_until timestamptz, node uuid",
+        "working.run_log_usage: node uuid",
         "working.run_tasks: fence int8, lease_until timestamptz, node uuid",
         "working.server_monitors: fence int8, node uuid",
     ];

@@ -18,9 +18,9 @@ pub(super) async fn dial(
     address: &Address,
 ) -> Result<TcpStream, RemoteError> {
     address.check().map_err(RemoteError::Address)?;
-    let resolved = resolver.resolve(address).await?.into_iter();
-    let resolved = resolved.map(|ip| SocketAddr::new(ip, address.port));
-    let targets = egress.admit(resolved).map_err(RemoteError::Address)?;
+    let found = resolver.resolve(address).await?.into_iter();
+    let found = found.map(|ip| SocketAddr::new(ip, address.port));
+    let targets = egress.admit(found).map_err(RemoteError::Address)?;
     let share = u32::try_from(targets.len()).unwrap_or(u32::MAX).max(1);
     let mut last_error = RemoteError::Lost(ConnectFailure::Tcp);
     for target in targets {

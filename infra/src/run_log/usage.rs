@@ -31,7 +31,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(1);
 const SAVE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Of more workspaces than these, those that have stored nothing for a minute are forgotten.
 const WORKSPACES_MAX: usize = 4096;
-const FORGET_AFTER: Duration = Duration::from_secs(60);
+const FORGET_AFTER: Duration = Duration::from_mins(1);
 /// The rows of a day are kept through the next one.
 const KEPT_DAYS: u64 = 1;
 

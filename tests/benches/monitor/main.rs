@@ -44,12 +44,12 @@ async fn measure() {
 /// At both for the same time.
 async fn look(size: usize, harness: &Harness, idle: &TestServer, table: &mut Table) {
     let used = || [harness.node.pid(), idle.pid()].map(Usage::of);
-    let (sampled, before, since) = (harness.samples().await, used(), Instant::now());
+    let (earlier, before, since) = (harness.samples().await, used(), Instant::now());
     let mut turns = tokio::time::interval(seconds(30));
     turns.tick().await;
     turns.tick().await;
     let (after, elapsed) = (used(), since.elapsed().as_secs_f64());
-    let samples = harness.samples().await - sampled;
+    let samples = harness.samples().await - earlier;
     let expected = size as f64 * elapsed / EVERY;
     let [watching, nothing] = [0, 1].map(|who: usize| {
         let cpu = (after[who].seconds - before[who].seconds) / elapsed * 100.0;

@@ -235,12 +235,12 @@ async fn retry(
 
 impl From<RequestRunError> for Problem {
     fn from(error: RequestRunError) -> Self {
-        let of = |UnusableServer { server, index, reason }: UnusableServer| match index {
-            Some(index) => FieldError::new(At::Pointer(format!("/server_ids/{index}")), reason),
-            None => {
-                let at = At::Pointer("/server_ids".to_owned());
-                FieldError::new(at, format!("the server {server} of the run: {reason}"))
+        let of = |UnusableServer { server, index, reason }: UnusableServer| {
+            if let Some(index) = index {
+                return FieldError::new(At::Pointer(format!("/server_ids/{index}")), reason);
             }
+            let at = At::Pointer("/server_ids".to_owned());
+            FieldError::new(at, format!("the server {server} of the run: {reason}"))
         };
         match error {
             RequestRunError::SeatNeeded => Self::of(ProblemKind::SeatNeeded),

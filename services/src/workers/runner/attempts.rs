@@ -182,7 +182,7 @@ impl State {
         let signals = AttemptSignals { reached: reached.clone(), cancel: cancelled };
         let attempt = Attempt::new(app.clone(), task, signals);
         let abort = self.tasks.spawn(async move {
-            attempt.work().await;
+            Box::pin(attempt.work()).await;
             key
         });
         self.slots.insert(key, Slot { task: held_task, reached, cancel, abort });

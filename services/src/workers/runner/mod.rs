@@ -83,14 +83,14 @@ impl RunDispatcher {
         let run = self.run(event).await?;
         let Some(requested) = run.requested() else { return Ok(()) };
         let executor = &self.app.executor;
-        let requester = requester::of(executor, event).await?;
+        let by = requester::of(executor, event).await?;
         let then = requester::as_requested(executor, event, &run).await?;
         let attempt = |server: &ServerId| Some(then.requested()?.targets.get(server)?.attempt);
         for server in servers {
             match requested.targets.get(server) {
                 Some(target) if !target.is_ended() && attempt(server) == Some(target.attempt) => {
                     let task = new_task(event, requested, *server, target);
-                    self.app.run_queue.put(tx, &NewTask { requester, ..task }).await?;
+                    self.app.run_queue.put(tx, &NewTask { requester: by, ..task }).await?;
                 }
                 Some(_) | None => {}
             }

@@ -61,14 +61,14 @@ pub(super) async fn give(app: App, wanted: WantedOpinion) {
 async fn reaches(app: &App, wanted: &WantedOpinion) -> Option<bool> {
     let connection = match connect(app, wanted.workspace, wanted.server).await {
         Ok(connection) => connection,
-        Err(ConnectError::Remote(RemoteError::HostKey { .. })) => return None,
-        Err(ConnectError::Remote(_)) => return Some(false),
         Err(
-            ConnectError::Unknown
+            ConnectError::Remote(RemoteError::HostKey { .. })
+            | ConnectError::Unknown
             | ConnectError::NotApproved
             | ConnectError::NoCredential
             | ConnectError::Unavailable(_),
         ) => return None,
+        Err(ConnectError::Remote(_)) => return Some(false),
     };
     Some(connection.exec("true", &[], ANSWER).await.is_ok())
 }

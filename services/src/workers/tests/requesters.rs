@@ -101,8 +101,8 @@ async fn what_a_token_requests_counts_for_its_account() {
     let by_token = request_run(&app, workspace, Some(token.into())).await;
     let by_revoked = request_run(&app, workspace, Some(revoked.into())).await;
     let by_nobody = request_run(&app, workspace, None).await;
-    let revokes = WorkspaceCommand::RevokeApiToken { by: ada, token: revoked };
-    order(&app, workspace, revokes).await;
+    let revocation = WorkspaceCommand::RevokeApiToken { by: ada, token: revoked };
+    order(&app, workspace, revocation).await;
 
     react(&app, &RunDispatcher::new(&app, &Arc::default())).await.unwrap();
 

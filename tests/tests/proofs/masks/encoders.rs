@@ -86,7 +86,11 @@ fn markup(random: &mut Random, secret: &str) -> Vec<u8> {
             '>' => out += "&gt;",
             '"' => out += quote,
             '\'' => out += apostrophe,
-            _ if numeric && !c.is_ascii() => out += &format!("&#{};", u32::from(c)),
+            _ if numeric && !c.is_ascii() => {
+                for part in ["&#", &u32::from(c).to_string(), ";"] {
+                    out += part;
+                }
+            }
             _ => out.push(c),
         }
     }

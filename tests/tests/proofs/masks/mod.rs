@@ -97,7 +97,7 @@ struct Logs {
     _databases: Databases,
     _roots: tempfile::TempDir,
     pool: Pool,
-    logs: RunLogs,
+    all: RunLogs,
 }
 
 impl Logs {
@@ -113,7 +113,7 @@ impl Logs {
         let reached = Metrics::new().unwrap().run_log_quota_reached;
         let limit = DayLimit { node: Uuid::from_u128(1), bytes: u64::MAX, reached };
         let logs = RunLogs::new(pool.clone(), sealer, days, limit, Clock::system());
-        Self { _databases: databases, _roots: roots, pool, logs }
+        Self { _databases: databases, _roots: roots, pool, all: logs }
     }
 
     /// What is stored of a command's output.
@@ -129,9 +129,9 @@ impl Logs {
 
         let log = LogKey { workspace, run, server, attempt: 1 };
         let values = secrets.iter().map(|secret| secret.clone().into()).collect();
-        let masks = self.logs.masks(RunSecretsId(id), values).await.unwrap();
-        let resume = self.logs.resume(&log).await.unwrap();
-        let mut writer = self.logs.writer(log, 1, &masks, LOG_BYTES_MAX, &resume);
+        let masks = self.all.masks(RunSecretsId(id), values).await.unwrap();
+        let resume = self.all.resume(&log).await.unwrap();
+        let mut writer = self.all.writer(log, 1, &masks, LOG_BYTES_MAX, &resume);
         let mut offset = 0;
         for piece in pieces {
             writer.out(offset, piece).await.unwrap();
@@ -142,7 +142,7 @@ impl Logs {
         let mut stored = Vec::new();
         loop {
             let from = stored.len() as u64;
-            let news = self.logs.read_range(&log, LogPart::Out, from, LOG_BYTES_MAX).await.unwrap();
+            let news = self.all.read_range(&log, LogPart::Out, from, LOG_BYTES_MAX).await.unwrap();
             if news.is_empty() {
                 return stored;
             }

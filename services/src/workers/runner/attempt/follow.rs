@@ -131,8 +131,6 @@ impl Attempt {
             TaskState::Ended(End { stopped: Some(StopCause::Timeout), .. }) => {
                 Some(StopCause::Timeout)
             }
-            // Such a server would say why.
-            TaskState::Ended(End { written: Some(_), stopped: None, .. }) => None,
             TaskState::Ended(End { ending, stopped: None, written: None, .. }) => {
                 let is_over_time = Instant::now() >= deadline;
                 let cause = if is_cancelled { StopCause::Cancel } else { StopCause::Timeout };
@@ -144,7 +142,10 @@ impl Attempt {
             | TaskState::Ended(End { stopped: Some(StopCause::Cancel), .. }) => {
                 is_cancelled.then_some(StopCause::Cancel)
             }
-            TaskState::Running => None,
+            // A server that counts what was written would say why it stopped.
+            TaskState::Running | TaskState::Ended(End { written: Some(_), stopped: None, .. }) => {
+                None
+            }
         }
     }
 }

@@ -93,9 +93,8 @@ impl Attempt {
                 self.clean_up(Some(&connection)).await;
                 self.finish().await
             }
-            Ok(None) => self.leave().await,
             Err(AttemptError::Server(_)) if self.is_sought_soon() => self.postpone().await,
-            Err(AttemptError::Server(_)) => self.leave().await,
+            Ok(None) | Err(AttemptError::Server(_)) => self.leave().await,
             Err(error) => Err(error),
         }
     }

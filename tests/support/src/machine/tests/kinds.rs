@@ -107,7 +107,7 @@ fn a_restricted_shell_refuses_what_makes_it_free() {
 fn nobody_gets_past_nologin() {
     let Some(client) = Client::of(&with_shell(LoginShell::Nologin)) else { return };
     let (out, _, code) = client.run_as(MachineUser::Plain, "echo hi");
-    assert!(out.contains("not available") && !out.contains("hi"), "{out}");
+    assert!(out.contains("not available") && !out.lines().any(|line| line == "hi"), "{out}");
     assert_eq!(code, Some(1));
 }
 
