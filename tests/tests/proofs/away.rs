@@ -49,7 +49,7 @@ impl RunKind {
             Self::Ends => format!("{first}; {waits}; {rest}"),
             Self::IsKilled => format!("{first}; {waits}; {rest}; kill -9 $$"),
             Self::TakesTooLong => {
-                format!("rest() {{ {rest}; exit; }}; trap rest TERM; {first}; sleep 4300")
+                format!("rest() {{ {rest}; exit; }}; trap rest TERM; {first}; sleep 4300 & wait")
             }
         }
     }

@@ -50,7 +50,7 @@ const NO_WORD: &str = " !\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~";
 
 /// The signs that encoders do not escape: RFC 3986 and Java, `encodeURIComponent`, Python's `quote`,
 /// `encodeURI`.
-const LEFT: [&str; 5] = ["-._~", "-._*", "-._~!*'()", "-._~/", "-._~!*'();/?:@&=+$,#"];
+const LEFT: [&str; 6] = ["", "-._~", "-._*", "-._~!*'()", "-._~/", "-._~!*'();/?:@&=+$,#"];
 
 static MARKS: [[&str; 5]; 12] = [
     ["&amp;", "&lt;", "&gt;", "\"", "'"],

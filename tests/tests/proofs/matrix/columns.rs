@@ -152,6 +152,14 @@ pub async fn cancel(server: &MatrixServer, harness: &RunHarness) -> Stopped {
     stopped(server, harness, run, "cancelled", CANCELLED).await
 }
 
+/// Runs what leaves the command behind.
+pub async fn leave(server: &MatrixServer, harness: &RunHarness, command: &str) {
+    let leaves = format!("sh -c 'setsid {command} >/dev/null 2>&1 &'");
+    let run = server.request(harness, &leaves, HOUR).await;
+    let shown = server.ended(harness, &run).await.unwrap();
+    assert_eq!(shown["state"], "succeeded", "{shown}");
+}
+
 pub async fn time_out(server: &MatrixServer, harness: &RunHarness) -> Stopped {
     let run = server.request(harness, &leaving(server.row.user, TIMED_OUT), SHORT).await;
     stopped(server, harness, run, "timed_out", TIMED_OUT).await

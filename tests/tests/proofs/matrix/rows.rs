@@ -88,7 +88,7 @@ fn users() -> Vec<Row> {
         // That there is a sudo, for others.
         row("plain user", PLAIN, kind(), ["sudo", W, W, W, W, W]),
         row("sudo", SUDO, kind(), [W, W, W, W, W, W]),
-        row("sudo with a password", PASSWORD, kind(), ["sudo", W, W, "denied", "denied", W]),
+        row("sudo with a password", PASSWORD, kind(), ["sudo", W, W, W, W, W]),
         // Its keeper takes on what has lost its parent, and sees that nothing is left.
         row("hidepid=2", PLAIN, hiding(), [BLIND, W, W, W, W, W]),
         row("hidepid=2, sudo", SUDO, hiding(), [SEES, W, W, W, W, W]),
@@ -156,11 +156,4 @@ fn logins() -> Vec<Row> {
             ..row("KillUserProcesses, lingering", PLAIN, systemd, ["sudo", W, W, W, W, W])
         },
     ]
-}
-
-/// On which a kill says that nothing is left, and has done nothing.
-pub fn lying() -> Row {
-    const W: &str = WORKS;
-    let lies = instead("dd", include_str!("lying_dd.sh"));
-    row("a kill that lies", PLAIN, lies, ["sudo", W, W, W, W, W])
 }
