@@ -97,7 +97,7 @@ fn chosen() -> Vec<Row> {
     can_be_had.collect()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn on_each_server_all_works_or_names_its_cause_and_nothing_ended_is_left() {
     let _alone = tests::alone().await;
     let since = Instant::now();
@@ -132,7 +132,7 @@ async fn on_each_server_all_works_or_names_its_cause_and_nothing_ended_is_left()
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_lives_though_its_run_is_cancelled_is_found_out() {
     let (harness, _node) = given().await;
     let plain = rows().into_iter().find(|row| row.name == "plain user").unwrap();

@@ -11,7 +11,7 @@ const SUDO: MachineUser = MachineUser::Sudo;
 const PASSWORD: MachineUser = MachineUser::SudoWithPassword;
 
 /// Those that show most.
-const USUAL: [&str; 4] = ["plain user", "sudo with a password", "hidepid=2", "MaxSessions 1"];
+const USUAL: [&str; 4] = ["plain user", "hidepid=2", "hidepid=2, no perl", "MaxSessions 1"];
 
 pub struct Row {
     pub name: &'static str,

@@ -18,9 +18,9 @@ pub struct MatrixServer {
 impl MatrixServer {
     /// `None` where such tests are left out.
     pub async fn new(harness: &RunHarness, row: Row) -> Option<Self> {
-        let machine = Machine::start(&row.options)?;
+        let machine = tokio::task::block_in_place(|| Machine::start(&row.options))?;
         if row.lingers {
-            linger(&machine, row.user);
+            tokio::task::block_in_place(|| linger(&machine, row.user));
         }
         let (ada, workspace) = (&harness.ada, &harness.workspace);
         let id = register_machine(ada, workspace, &machine, row.user).await;
