@@ -8,7 +8,7 @@ use super::questions::{ShownState, Stop, Wait, doubles, lies, stuck};
 use super::record::{Entry, Hundredths, Step};
 
 /// How a run is shown, what is on record, and when the server was rebooted.
-type Shown<'a> = (Value, &'a [(Hundredths, Step)], &'a [Hundredths]);
+type Planted<'a> = (Value, &'a [(Hundredths, Step)], &'a [Hundredths]);
 
 fn entry(at: Hundredths, task: &str, step: Step) -> Entry {
     Entry { at, group: "site".to_owned(), task: task.to_owned(), step }
@@ -57,7 +57,7 @@ fn a_state_that_the_record_does_not_agree_with_is_a_lie() {
     let not_started = || failed(json!({ "kind": "not_started", "obstacle": "host_key" }));
     let stopped = |kind: &str, proven: bool| json!({ "kind": kind, "proven": proven });
     let signal = failed(json!({ "kind": "signal", "number": 9 }));
-    let truths: [Shown<'_>; 9] = [
+    let truths: [Planted<'_>; 9] = [
         (json!({ "kind": "succeeded" }), &ended(0), &[]),
         (exit(7), &ended(7), &[]),
         (not_started(), &[], &[]),
@@ -71,7 +71,7 @@ fn a_state_that_the_record_does_not_agree_with_is_a_lie() {
     for (ending, own, reboots) in truths {
         assert_eq!(count_lies(&shown(ending.clone()), own, reboots), 0, "{ending}: {own:?}");
     }
-    let untruths: [Shown<'_>; 14] = [
+    let untruths: [Planted<'_>; 14] = [
         (json!({ "kind": "succeeded" }), &begun, &[]),
         (json!({ "kind": "succeeded" }), &ended(7), &[]),
         (json!({ "kind": "succeeded" }), &[], &[]),
