@@ -1,8 +1,13 @@
 -- A dump holds the table while it runs: better this fails, and is started again after it.
 set local lock_timeout = '10s';
 
--- Who has requested a task: an account has so many at work, in whatever workspaces. Null: a node of a former version
--- has queued it, or nobody is known; no such limit holds for it.
+-- `working.claim_run_tasks_fair` claims tasks. Nodes of a former version called this one, which V34 has stopped: one that
+-- runs on all the same claims no task.
+drop function if exists working.claim_run_tasks_after;
+delete from event_log.function_revisions where name = 'working.claim_run_tasks_after';
+
+-- Who has requested a task: an account has so many at work, in whatever workspaces. Null: a former
+-- version has queued it, or nobody is known; no such limit holds for it.
 alter table working.run_tasks add column requester_id uuid;
 -- Of a start that was sent: the place that it was sent to, its address sealed. Null: it is not known, or none was sent.
 alter table working.run_tasks add column place bytea;
@@ -15,8 +20,7 @@ create index run_tasks_running_by_requester on working.run_tasks (requester_id) 
 
 -- What waits, by the account, too: where one may have no more at work, others of its workspace do not wait behind it.
 -- Neither `workspace_id` nor `state` is ever null. Written so, both are of this index alone: only what asks for them so
--- uses the index, and no plan can take another one for it, whatever the statistics are of. Nodes of a former version may
--- go on: they look at more of a workspace whose first tasks cannot be taken.
+-- uses the index, and no plan can take another one for it, whatever the statistics are of.
 drop index working.run_tasks_waiting_by_server;
 create index run_tasks_waiting_by_queue on working.run_tasks
   (coalesce(workspace_id, '00000000-0000-0000-0000-000000000000'), server_id,
