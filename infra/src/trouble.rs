@@ -66,6 +66,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_trouble_is_as_old_as_its_first_failure_and_a_success_ends_it() {
+        let last = LastTry::default();
+        last.note(&Err::<(), _>("refused"));
+        last.let_pass(Duration::from_mins(1));
+
+        last.note(&Err::<(), _>("no answer"));
+
+        let trouble = last.trouble().unwrap();
+        assert!(trouble.age() >= Duration::from_mins(1), "{trouble:?}");
+        assert_eq!(trouble.why(), "no answer");
+        last.note(&Ok::<_, &str>(()));
+        assert!(last.trouble().is_none());
+    }
+
+    #[test]
     fn what_lasts_is_probed_more_seldom() {
         let pause = |age| probe_pause(Duration::from_secs(age)).as_secs();
 

@@ -205,10 +205,13 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_refuses_for_long_is_probed_each_half_a_minute() {
         let mut silent = Silent::new().await;
+        silent.batcher.tried_at = Instant::now();
         silent.batcher.options.writes.refuse("the disk is full");
-        assert!(silent.batcher.probe_in() <= PROBE_EVERY);
+        let pause = silent.batcher.probe_in();
+        assert!(pause > Duration::ZERO && pause <= PROBE_EVERY, "{pause:?}");
 
         silent.batcher.options.writes.let_pass(Duration::from_hours(1));
+        silent.batcher.options.writes.refuse("the disk is full still");
 
         let pause = silent.batcher.probe_in();
         assert!(pause > Duration::from_secs(20) && pause <= Duration::from_secs(30), "{pause:?}");
