@@ -138,6 +138,28 @@ async fn strangers_use_up_neither_the_cores_nor_the_queue_of_those_who_are_known
     assert!(matches!(third, Err(CredentialsError::Overloaded)), "there is one place to wait in");
 }
 
+/// It is made once: whoever is known and signs in at an address that nobody has may need it, too.
+#[tokio::test]
+async fn the_hash_of_nobody_is_made_however_many_strangers_wait() {
+    let hashing = &Hashing::bounded(2, 1);
+    let (end, wait_for_end) = mpsc::channel::<()>();
+
+    let (first, second, nobody) = tokio::join!(
+        biased;
+        // Has its core until the hash is made.
+        hashing.run(HashQueue::Strangers, move || wait_for_end.recv().is_err()),
+        hashing.run(HashQueue::Strangers, || true),
+        async move {
+            let nobody = hashing.nobody().await;
+            drop(end);
+            nobody
+        }
+    );
+
+    assert!(nobody.is_ok(), "{nobody:?}");
+    assert!(first.unwrap() && second.unwrap());
+}
+
 #[tokio::test]
 async fn who_is_known_waits_for_one_stranger_at_most_where_there_is_one_core() {
     let hashing = Hashing::bounded(1, 3);
