@@ -48,13 +48,14 @@ impl std::fmt::Debug for PasswordHash {
     }
 }
 
-/// Where a caller waits for a core. Neither queue uses up the places of the other one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HashQueue {
-    /// For callers of whom more is known than what they send: they may use every core.
-    Known,
-    /// For anybody: all cores but one, or the one core in turns with [`Self::Known`].
-    Strangers,
+domain::named_enum! {
+    /// Where a caller waits for a core. Neither queue uses up the places of the other one.
+    pub enum HashQueue {
+        /// For callers of whom more is known than what they send: they may use every core.
+        Known = "known",
+        /// For anybody: all cores but one, or the one core in turns with [`Self::Known`].
+        Strangers = "strangers",
+    }
 }
 
 /// Hashes as many passwords at the same time as there are cores, behind bounded queues: each needs

@@ -64,9 +64,9 @@ pub async fn refresh(app: &App, rounds: &mut Rounds) {
 fn pools(app: &App) {
     pool(app, "events", &app.pool);
     pool(app, "keyring", &app.keyring_pool);
-    for (name, queue) in [("known", HashQueue::Known), ("strangers", HashQueue::Strangers)] {
-        let waiting = i64::try_from(app.credentials.waiting(queue)).unwrap_or(i64::MAX);
-        app.metrics.argon2_waiting.with_label_values(&[name]).set(waiting);
+    for queue in HashQueue::ALL {
+        let waiting = i64::try_from(app.credentials.waiting(*queue)).unwrap_or(i64::MAX);
+        app.metrics.argon2_waiting.with_label_values(&[queue.as_str()]).set(waiting);
     }
 }
 
