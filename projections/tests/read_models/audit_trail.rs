@@ -130,6 +130,48 @@ async fn what_an_actor_did_is_whole_while_the_trail_has_parked_a_stream() {
     readers.stop().await;
 }
 
+/// Of the stream that the trail has parked: one of before the time, one of another type, one by somebody else. What only
+/// other readers have parked, and what came behind the end of the trail, is there once.
+#[tokio::test]
+async fn of_a_parked_stream_only_what_is_asked_for_is_found_and_once() {
+    let harness = LogHarness::new().await;
+    let (ada, bob) = (Uuid::from_u128(0xada), Uuid::from_u128(0xb0b));
+    let add = async |stream: Uuid, event_type: &str| {
+        harness.append("tally", stream, event_type, 1, "{}", None).await
+    };
+    let set = async |position: i64, to: &str| {
+        let set = format!("update event_log.events set {to} where position = {position}");
+        assert_eq!(harness.admin.execute(&set, &[]).await.unwrap(), 1);
+    };
+    harness.admin.batch_execute("set session_replication_role = replica").await.unwrap();
+    add(bob, "tally.added").await;
+    set(1, &format!("actor = '{ada}'")).await;
+    let readers = harness.read(vec![Reader::projection::<AuditTrail>()]).await;
+    harness.caught_up(&["audit_trail"]).await;
+    let refuse =
+        "alter table read_models.audit_trail_v2 add constraint refused check (position <> 2)";
+    harness.admin.batch_execute(refuse).await.unwrap();
+    for event_type in ["tally.added", "tally.unknown", "tally.added", "tally.added"] {
+        add(ada, event_type).await;
+    }
+    add(bob, "tally.added").await;
+    harness.caught_up(&["audit_trail"]).await;
+    readers.stop().await;
+    set(2, "recorded_at = recorded_at - interval '1 day'").await;
+    set(4, &format!("actor = '{bob}'")).await;
+    add(ada, "tally.added").await;
+    let parked = "insert into readers.parked
+          (reader, version, replay, stream_id, from_position, error)
+        values ('audit_trail', 1, false, $1, 1, ''), ('audit_trail', 2, true, $1, 1, ''),
+          ('accounts', 2, false, $1, 1, '')";
+    assert_eq!(harness.admin.execute(parked, &[&bob]).await.unwrap(), 3);
+
+    let types: &[&str] = &["tally.added"];
+    let found = of_actor(&harness.pool, (ActorId(ada), types), time(1), 10).await.unwrap();
+
+    assert_eq!(found.iter().map(Recorded::position).collect::<Vec<_>>(), [1, 5, 7]);
+}
+
 /// How many rows all scans of a statement have read.
 fn rows_read(plan: &serde_json::Value) -> f64 {
     let of = |name: &str| plan[name].as_f64().unwrap_or_default();
