@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::postgres::{ConnectOptions, connect, connect_one};
 use test_support::{databases, until};
@@ -96,6 +98,39 @@ async fn a_batch_moves_what_its_owners_still_have_and_is_committed_by_one_node()
     let next = batch(&[], 21, false, vec![]);
     assert!(reservations.move_batch("2", "3", &next).await.unwrap());
     assert_eq!(reservations.progress("1", "2").await.unwrap(), None);
+}
+
+/// Each statement that writes reservations takes 0.2 s: appends then have as long.
+#[tokio::test]
+async fn after_a_batch_appends_have_as_long_as_it_took() {
+    const SLOW: &str = "create function public.slow() returns trigger language plpgsql as $$
+        begin
+          while clock_timestamp() < statement_timestamp() + interval '0.2 s' loop end loop;
+          return null;
+        end $$;
+        create trigger slow after insert or delete on event_log.reservations
+        for each statement execute function public.slow()";
+    let databases = databases().await.unwrap();
+    let admin = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
+    let fill = "insert into event_log.reservations (kind, blind_index, owner) values
+        ('1', '\\x01', $1)";
+    admin.execute(fill, &[&ADA]).await.unwrap();
+    admin.batch_execute(SLOW).await.unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let reservations = Reservations::new(pool);
+    let both = Duration::from_millis(400);
+
+    let since = Instant::now();
+    let all = batch(&[], 1, true, vec![row(1, 21, ADA)]);
+    assert!(reservations.move_batch("1", "2", &all).await.unwrap());
+    let moved = since.elapsed();
+
+    let since = Instant::now();
+    reservations.delete_kind("1").await.unwrap();
+    let deleted = since.elapsed();
+
+    assert!(moved >= both && deleted >= both, "{moved:?}, {deleted:?}");
+    assert_eq!(reservations.kinds().await.unwrap(), ["2"]);
 }
 
 /// A batch of ten out of so many reservations.
