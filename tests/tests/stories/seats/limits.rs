@@ -111,3 +111,18 @@ async fn a_limit_that_is_lowered_before_the_body_of_a_renewal_comes_counts() {
 
     assert_eq!(problem(&held.send().await, 409), "seat-limit-lowered");
 }
+
+#[tokio::test]
+async fn a_role_that_is_lowered_before_the_body_of_a_renewal_comes_counts() {
+    let harness = Harness::new().await;
+    let bo = harness.member("bo", "operator").await;
+    let (lease, fence) = harness.lease(&bo).await;
+    let his = harness.at(&format!("members/{}", bo.account().await));
+    let path = harness.at(&format!("seat-leases/{lease}/renew"));
+    let renewal = bo.call(Method::POST, &path).json(json!({ "fence": fence }));
+    let held = bo.hold(renewal, &harness.at("seats")).await;
+
+    harness.ada.put(&his, "*", json!({ "role": "viewer" })).await.expect(200);
+
+    assert_eq!(problem(&held.send().await, 403), "forbidden");
+}
