@@ -22,6 +22,7 @@ mod observing;
 mod pending_erasures;
 mod preparing;
 mod refused;
+mod renewing;
 mod requesters;
 mod restoring;
 mod resumed_runs;

@@ -1,19 +1,15 @@
 //! Seats end with their time, with their holder's membership, and once.
 
 use domain::privacy::Label;
-use domain::seat::{
-    LimitCause, ReleaseReason, SeatCommand, SeatError, SeatEvent, SeatPool, pool_stream,
-};
+use domain::seat::{ReleaseReason, SeatCommand, SeatEvent, SeatPool, pool_stream};
 use domain::workspace::{Role, Workspace, WorkspaceCommand, WorkspaceEvent};
 use domain::{Event, LeaseId, WorkspaceId};
 use futures_util::future::join_all;
-use infra::seats::Renewal;
 
 use super::super::lease_reaper::reap_due;
 use super::super::seat_leases::SeatLeases;
 use super::*;
 use crate::operations::expire_leases::expire_leases;
-use crate::operations::lease_seat::SeatMember;
 
 const ROWS: &str = "select count(*) from working.seat_leases";
 
@@ -27,7 +23,7 @@ impl Harness {
 }
 
 /// A workspace of somebody who has registered nowhere, with two seats.
-async fn workspace(app: &App, owner: AccountId) -> WorkspaceId {
+pub(super) async fn workspace(app: &App, owner: AccountId) -> WorkspaceId {
     let workspace = WorkspaceId(app.ids.uuid());
     let name = Personal::Clear(Label::parse("Engines").unwrap());
     let steps = [
@@ -39,14 +35,14 @@ async fn workspace(app: &App, owner: AccountId) -> WorkspaceId {
     workspace
 }
 
-async fn seat(app: &App, of: WorkspaceId, command: SeatCommand) -> Receipt {
+pub(super) async fn seat(app: &App, of: WorkspaceId, command: SeatCommand) -> Receipt {
     let request = Request::new(of.into(), CommandId(app.ids.uuid()));
     let steps = [Step::new::<SeatPool>(pool_stream(of), command)];
     app.executor.execute(&request, &steps).await.unwrap()
 }
 
 /// The event alone, as a node leaves it that dies before it has put the row down.
-async fn lease(app: &App, of: WorkspaceId, account: AccountId) -> LeaseId {
+pub(super) async fn lease(app: &App, of: WorkspaceId, account: AccountId) -> LeaseId {
     let lease = LeaseId(app.ids.uuid());
     seat(app, of, SeatCommand::Acquire { lease, account }).await;
     lease
@@ -64,7 +60,7 @@ async fn events(app: &App, of: WorkspaceId) -> Vec<SeatEvent> {
     of_pool.map(|event| event.decode().unwrap()).collect()
 }
 
-fn nobody(app: &App) -> AccountId {
+pub(super) fn nobody(app: &App) -> AccountId {
     AccountId(app.ids.uuid())
 }
 
@@ -95,36 +91,6 @@ async fn a_lease_whose_node_died_before_its_row_ends_when_its_time_is_over() {
     assert_eq!(event_types(&app, pool_stream(of)).await.len(), 3);
     assert_eq!(count(&app, ROWS).await, 0);
     assert_eq!(app.metrics.seat_expirations.get(), 1);
-}
-
-#[tokio::test]
-async fn a_renewal_that_was_decided_before_the_limit_was_lowered_renews_nothing() {
-    let harness = Harness::new().await;
-    let app = harness.node().await;
-    let ada = nobody(&app);
-    let of = workspace(&app, ada).await;
-    let held = lease(&app, of, ada).await;
-    react(&app, &SeatLeases::new(&app)).await.unwrap();
-    let expiries = async || app.seats.expiries(of).await.unwrap();
-    let (before, member) = (expiries().await, SeatMember { workspace: of, account: ada });
-    let decided = app.executor.check(&[member.renews(held, 1)]).await.unwrap();
-
-    seat(&app, of, SeatCommand::SetLimit { limit: 0, cause: LimitCause::Admin }).await;
-
-    assert_eq!(app.seats.renew(held, 1, &decided).await.unwrap(), Renewal::Moved);
-    assert_eq!(expiries().await, before);
-    let refused = member.renew(&app, vec![], (held, 1)).await.map(drop).unwrap_err();
-    assert_eq!(refused.to_string(), SeatError::LimitLowered.to_string());
-
-    seat(&app, of, SeatCommand::SetLimit { limit: 5, cause: LimitCause::Admin }).await;
-
-    assert_eq!(app.seats.renew(held, 1, &decided).await.unwrap(), Renewal::Moved);
-    let renewed = member.renew(&app, vec![], (held, 1)).await.unwrap();
-    assert_eq!(expiries().await, [(held, renewed.expires_at)]);
-    assert_ne!(expiries().await, before);
-    app.seats.delete(held).await.unwrap();
-    let lost = member.renew(&app, vec![], (held, 1)).await.map(drop).unwrap_err();
-    assert_eq!(lost.to_string(), SeatError::LeaseLost.to_string());
 }
 
 #[tokio::test]
