@@ -167,6 +167,36 @@ async fn a_member_who_is_made_the_owner_as_the_erasure_is_requested_stays() {
     assert_eq!(problem(&asked, 409), "owns-workspaces");
 }
 
+/// She makes him an owner after he has looked at the owners, and before he has left.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_made_an_owner_on_leaving_leaves_where_another_owner_stays() {
+    let _alone = tests::alone().await;
+    let harness = Harness::new().await;
+    let there = harness.installation.node().await;
+    let bob = harness.member("bob", "admin").await.at(there.client().base());
+    let his = harness.at(&format!("members/{}", bob.account().await));
+    let (log, watcher) = (harness.installation.log().await, harness.installation.log().await);
+    // Nobody else appends any more: whoever waits is one of these two.
+    settled(&harness.installation, "a race").await;
+    log.batch_execute("begin; select event_log.lock()").await.unwrap();
+    let promotes = harness.ada.put(&his, "*", json!({ "role": "owner" }));
+    let leaves = async {
+        until_waiting(&watcher, 1).await;
+        bob.delete(&his).await
+    };
+    let releases = async {
+        until_waiting(&watcher, 2).await;
+        log.batch_execute("rollback").await.unwrap();
+    };
+
+    let (promoted, left, ()) = tokio::join!(promotes, leaves, releases);
+
+    promoted.expect(200);
+    left.expect(204);
+    let changed = harness.events("workspace.role_changed").await;
+    assert_eq!(changed.len(), 1, "he was an owner: {changed:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_an_erasure_and_a_deletion_that_is_cancelled_one_is_refused() {
     let _alone = tests::alone().await;
