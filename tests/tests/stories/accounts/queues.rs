@@ -47,6 +47,9 @@ async fn who_is_known_signs_in_while_more_strangers_try_than_may_wait() {
     let client = node.client();
     let (home, ada) = (client.saying("X-Forwarded-For", "10.1.0.1"), Person::named("ada"));
     ada.settle(&home, &installation).await;
+    let (elsewhere, bob) = (client.saying("X-Forwarded-For", "10.1.0.2"), Person::named("bob"));
+    bob.register(&elsewhere).await;
+    bob.sign_in(&elsewhere).await;
     let (refused, cores) = (AtomicUsize::new(0), available_parallelism().map_or(1, NonZero::get));
     let count = || refused.load(Ordering::Relaxed);
     let strangers = (0..cores * STRANGERS).map(|number| try_on(&client, number, &refused));
@@ -58,6 +61,16 @@ async fn who_is_known_signs_in_while_more_strangers_try_than_may_wait() {
             ada.try_sign_in(&home).await.expect(201);
         }
         until("their queue is still full", async || count() > before).await;
+        // Whoever wants to be known could register.
+        until("who has only registered waits there, too", async || {
+            bob.try_sign_in(&elsewhere).await.status == 503
+        })
+        .await;
+        let mut others = (0..).map(|number: u32| Person::named(&format!("other{number}")));
+        until("a registration waits there, too", async || {
+            others.next().unwrap().try_register(&home).await.status == 503
+        })
+        .await;
     };
     tokio::select! {
         () = known => {}
