@@ -221,6 +221,7 @@ async fn a_mail_that_does_not_fit_on_the_disk_is_not_called_sent() {
 
     let outcome = transport.send(&letter()).await;
 
+    assert_eq!(outcome.refusal(), Some(RefusalKind::Other));
     let SendOutcome::Refused { for_good: false, trouble, .. } = outcome else {
         panic!("{outcome:?}")
     };

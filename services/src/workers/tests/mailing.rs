@@ -124,6 +124,23 @@ async fn a_mail_to_an_erased_person_is_dropped() {
 }
 
 #[tokio::test]
+async fn a_mail_that_this_node_cannot_compose_says_nothing_of_its_address() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    register(&app, "ada@example.org").await;
+    react(&app, &mailer(&app)).await.unwrap();
+    let damage = "update working.outbox set address =
+        set_byte(address, length(address) - 1, get_byte(address, length(address) - 1) # 1)";
+    let client = app.pool.get().await.unwrap();
+    assert_eq!(client.execute(damage, &[]).await.unwrap(), 1);
+
+    send_due(app.clone()).await.unwrap();
+
+    let failed = "select count(*) from working.outbox where state = 'failed' and refusal = 'other'";
+    assert_eq!(count(&app, failed).await, 1);
+}
+
+#[tokio::test]
 async fn a_file_whose_mail_is_gone_is_swept() {
     let harness = Harness::new().await;
     let app = harness.node().await;
