@@ -90,7 +90,7 @@ async fn change(
     let receipt = if role == Role::Owner {
         api.app.executor.execute(&request, &[step]).await?
     } else {
-        execute(&api, (member.workspace, whom), &request, step).await?
+        execute_leaving(&api, (member.workspace, whom), &request, step).await?
     };
     // Where it cannot be read, this is what was written; and the member may have left since.
     let (version, view) = match if_read(read(&api, member.workspace, whom)).await {
@@ -108,7 +108,7 @@ pub(super) async fn read(api: &Api, workspace: WorkspaceId, whom: AccountId) -> 
 
 /// Appends what ends the member's owning, where another owner stays. It is looked at once more where others were
 /// faster: the member has become an owner, or an owner has left.
-async fn execute(
+async fn execute_leaving(
     api: &Api,
     (workspace, whom): (WorkspaceId, AccountId),
     request: &Request,
@@ -153,5 +153,5 @@ async fn remove(
     let (by, now) = (member.account, caller.now());
     let removes = WorkspaceCommand::RemoveMember { by, member: whom, now };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, removes))?;
-    Ok(done(&execute(&api, (member.workspace, whom), &request, step).await?))
+    Ok(done(&execute_leaving(&api, (member.workspace, whom), &request, step).await?))
 }
