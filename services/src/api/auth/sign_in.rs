@@ -264,13 +264,11 @@ async fn open_row(
     tokens: Vec<BearerToken>,
 ) -> Result<Option<BearerToken>, Problem> {
     if caller.may_repeat() {
-        if let Some(at) = standing(api, opening, &tokens).await? {
-            return Ok(tokens.into_iter().nth(at));
-        }
         let (tenant, session) = (opening.account.into(), opening.session.0);
-        if api.app.executor.load::<Session>(tenant, session).await?.version > 0 {
-            // The same request may have written the row, and opened the session, since it was looked for.
-            let at = standing(api, opening, &tokens).await?;
+        // Before its row is looked for, which is there before the session is open: the same request may be under way.
+        let was_opened = api.app.executor.load::<Session>(tenant, session).await?.version > 0;
+        let at = standing(api, opening, &tokens).await?;
+        if was_opened || at.is_some() {
             return Ok(at.and_then(|at| tokens.into_iter().nth(at)));
         }
     }
