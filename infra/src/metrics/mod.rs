@@ -63,7 +63,7 @@ families! {
     /// Statements that looked up rows of a projection and were given up after 2 seconds, by its reader.
     row_lookups_given_up: IntCounterVec = "lethe_row_lookups_given_up_total" ["reader"],
 
-    /// Erasures requested and not yet completed.
+    /// Erasures requested and not yet completed. At most 1,000 are counted.
     erasures_open: IntGauge = "lethe_erasures_open" [],
     /// Erasures of which the last turn has left rows: they go on at once.
     erasures_unfinished: IntGauge = "lethe_erasures_unfinished" [],
