@@ -69,7 +69,7 @@ families! {
     erasures_unfinished: IntGauge = "lethe_erasures_unfinished" [],
     /// Time since the oldest open erasure was requested.
     erasure_oldest_seconds: Gauge = "lethe_erasure_oldest_open_seconds" [],
-    /// 1 when the oldest open erasure is on its 29th day or later.
+    /// Open erasures on their 29th day or later. At most 1,000 are counted.
     erasures_overdue: IntGauge = "lethe_erasures_overdue" [],
     /// Erasures begun over a minute ago and not completed, by what they wait for. At most 64 are counted.
     erasures_waiting: IntGaugeVec = "lethe_erasures_waiting" ["reason"],
