@@ -182,10 +182,15 @@ impl ErasureEntry {
 /// The erasures that are requested and not completed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenErasures {
-    /// How many they are.
+    /// How many they are; [`Self::COUNTED_MAX`]: as many or more.
     pub count: i64,
     /// When the oldest of them was requested.
     pub oldest: Option<DateTime<Utc>>,
-    /// Those on their 29th day or later.
+    /// Those on their 29th day or later; [`Self::COUNTED_MAX`]: as many or more.
     pub overdue: i64,
+}
+
+impl OpenErasures {
+    /// No more are counted, so that it does not grow with what waits.
+    pub const COUNTED_MAX: i64 = 1000;
 }

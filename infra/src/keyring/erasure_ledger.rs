@@ -307,7 +307,7 @@ impl ErasureLedger {
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    /// Counts the erasures that are requested and not completed; at most 1,000 are counted.
+    /// Counts the erasures that are requested and not completed; at most [`OpenErasures::COUNTED_MAX`] are counted.
     pub async fn open(&self) -> Result<OpenErasures, KeyringError> {
         let client = self.pool.get().await?;
         let count = client.prepare_cached(COUNT_OPEN).await?;

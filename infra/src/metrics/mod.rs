@@ -63,13 +63,13 @@ families! {
     /// Statements that looked up rows of a projection and were given up after 2 seconds, by its reader.
     row_lookups_given_up: IntCounterVec = "lethe_row_lookups_given_up_total" ["reader"],
 
-    /// Erasures requested and not yet completed.
+    /// Erasures requested and not yet completed. At most 1,000 are counted.
     erasures_open: IntGauge = "lethe_erasures_open" [],
     /// Erasures of which the last turn has left rows: they go on at once.
     erasures_unfinished: IntGauge = "lethe_erasures_unfinished" [],
     /// Time since the oldest open erasure was requested.
     erasure_oldest_seconds: Gauge = "lethe_erasure_oldest_open_seconds" [],
-    /// 1 when the oldest open erasure is on its 29th day or later.
+    /// Open erasures on their 29th day or later. At most 1,000 are counted.
     erasures_overdue: IntGauge = "lethe_erasures_overdue" [],
     /// Erasures begun over a minute ago and not completed, by what they wait for. At most 64 are counted.
     erasures_waiting: IntGaugeVec = "lethe_erasures_waiting" ["reason"],

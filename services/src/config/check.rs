@@ -135,7 +135,8 @@ impl Config {
                 None => Ok(()),
             };
         }
-        if *self.origin("root_dir") != Origin::Default {
+        // An image names a folder for those who have no Vault.
+        if !matches!(self.origin("root_dir"), Origin::Default | Origin::Image(_)) {
             let reason = "the root keys are either in Vault or in root_dir: remove one of the two";
             return Err(self.refused("root_vault", reason));
         }

@@ -9,6 +9,8 @@ pub enum Origin {
     Flag,
     Environment(String),
     File(PathBuf),
+    /// The file of what an image sets: whoever runs the image has not chosen it.
+    Image(PathBuf),
     Default,
 }
 
@@ -18,6 +20,7 @@ impl fmt::Display for Origin {
             Self::Flag => out.write_str("flag"),
             Self::Environment(variable) => write!(out, "environment, {variable}"),
             Self::File(path) => write!(out, "file {}", path.display()),
+            Self::Image(path) => write!(out, "image, {}", path.display()),
             Self::Default => out.write_str("default"),
         }
     }

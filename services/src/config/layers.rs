@@ -77,23 +77,25 @@ impl Layers {
                 return Some((value, Origin::Environment(variable)));
             }
         }
-        self.files().find_map(|(file, path)| {
-            file.get(setting).map(|value| (value.as_str(), Origin::File(path.to_owned())))
-        })
+        self.files()
+            .into_iter()
+            .find_map(|(file, origin)| file.get(setting).map(|value| (value.as_str(), origin)))
     }
 
-    /// The files and where they are, highest first.
-    fn files(&self) -> impl Iterator<Item = (&BTreeMap<String, String>, &Path)> {
-        [(&self.file, self.file_path.as_path()), (&self.defaults, self.defaults_path.as_path())]
-            .into_iter()
+    /// The files, highest first.
+    fn files(&self) -> [(&BTreeMap<String, String>, Origin); 2] {
+        [
+            (&self.file, Origin::File(self.file_path.clone())),
+            (&self.defaults, Origin::Image(self.defaults_path.clone())),
+        ]
     }
 
     /// Refuses names that no setting has, in the files and in the environment.
     pub(super) fn refuse_unknown(&self, settings: &[&str]) -> Result<(), ConfigError> {
         let keys: Vec<String> = settings.iter().map(ToString::to_string).collect();
-        for (file, path) in self.files() {
+        for (file, origin) in self.files() {
             if let Some(key) = file.keys().find(|key| !keys.contains(key)) {
-                return Err(unknown(key, &keys, Origin::File(path.to_owned())));
+                return Err(unknown(key, &keys, origin));
             }
         }
         let variables: Vec<String> = settings.iter().map(|setting| variable(setting)).collect();

@@ -45,7 +45,7 @@ fn what_an_image_sets_comes_after_every_file_and_before_the_default() {
     let config = Config::of(&layers).unwrap();
 
     assert_eq!((config.listen.port(), config.drain_seconds), (2, 7));
-    assert_eq!(config.origin("drain_seconds"), &Origin::File("/image.toml".into()));
+    assert_eq!(config.origin("drain_seconds"), &Origin::Image("/image.toml".into()));
     layers.defaults.insert("listne".to_owned(), String::new());
     let unknown = Config::of(&layers).unwrap_err().to_string();
     assert!(unknown.starts_with("listne: there is no such") && unknown.contains("/image.toml"));

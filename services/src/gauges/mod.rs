@@ -153,7 +153,7 @@ async fn keys(app: &App) -> Result<(), KeyringError> {
     let unproven = unproven.map_or(0.0, |since| (now - since).as_seconds_f64());
     metrics.erasure_unproven_seconds.set(unproven);
     metrics.erasure_oldest_seconds.set(age.as_seconds_f64());
-    metrics.erasures_overdue.set(i64::from(age >= OVERDUE_AFTER));
+    metrics.erasures_overdue.set(open.overdue);
     let waiting = WaitingErasures::count(&app.keyring.ledger, &app.outbox, now).await?;
     metrics.erasures_waiting.with_label_values(&["mails"]).set(waiting.mails);
     metrics.erasures_waiting.with_label_values(&["other"]).set(waiting.other);
@@ -222,6 +222,9 @@ async fn restricted_workspaces(app: &App) -> Result<(), PgError> {
 
 #[cfg(test)]
 mod tests {
+    use domain::SubjectId;
+    use infra::keyring::SubjectKind;
+
     use super::*;
     use crate::workers::tests::Harness;
 
@@ -270,5 +273,25 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
         }
         assert!(app.metrics.run_queue_age_seconds.get() > 3599.0);
+    }
+
+    #[tokio::test]
+    async fn the_erasures_on_their_29th_day_are_counted() {
+        let harness = Harness::new().await;
+        let app = harness.node().await;
+        let request = async |code: u8| {
+            let (subject, due) = (SubjectId(app.ids.uuid()), app.clock.now() + TimeDelta::days(7));
+            let kind = SubjectKind::Account;
+            app.keyring.ledger.request(kind, subject, due, [code; 32]).await.unwrap();
+        };
+        request(1).await;
+        request(2).await;
+        harness.clock.advance(OVERDUE_AFTER);
+        request(3).await;
+
+        keys(&app).await.unwrap();
+
+        let (open, overdue) = (app.metrics.erasures_open.get(), app.metrics.erasures_overdue.get());
+        assert_eq!((open, overdue), (3, 2));
     }
 }

@@ -104,6 +104,25 @@ fn the_image_has_its_settings_from_the_file_that_it_names_and_no_variable() {
     assert!(container.contains(copied), "{container}");
 }
 
+/// Nobody who runs the image can take a setting out of it.
+#[test]
+fn the_image_leaves_the_choice_between_its_folder_of_root_keys_and_a_vault() {
+    let of_vault = [
+        ("LETHE_PUBLIC_URL", "https://lethe.example"),
+        ("LETHE_ROOT_VAULT", "https://vault.example:8200"),
+        ("LETHE_ROOT_VAULT_TOKEN_FILE", "/run/vault/token"),
+    ];
+    let with = |more: &[(&str, &str)]| {
+        let set = of_vault.iter().chain(more);
+        let environment = set.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::of(&Layers { environment: environment.collect(), ..image() })
+    };
+
+    assert!(with(&[]).unwrap().root_vault.is_some());
+    let both = with(&[("LETHE_ROOT_DIR", "/srv/roots")]).unwrap_err().to_string();
+    assert!(both.starts_with("root_vault: the root keys are either in Vault or"), "{both}");
+}
+
 /// A container without a name goes with it, and so does a volume without one.
 #[test]
 fn what_the_container_writes_is_on_volumes_that_have_a_name() {

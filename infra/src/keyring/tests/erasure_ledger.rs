@@ -107,6 +107,23 @@ async fn a_cancelled_erasure_is_asked_for_anew() {
 }
 
 #[tokio::test]
+async fn of_the_open_erasures_no_more_are_counted_than_is_said() {
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let many = "insert into keyring.erasures (subject, requested_at, due, claim_code_hash, state)
+        select gen_random_uuid(), $1::timestamptz, $1::timestamptz, uuid_send(gen_random_uuid()), 'requested'
+        from generate_series(1, $2::bigint)";
+    let more = OpenErasures::COUNTED_MAX + 1;
+    harness.sql(many, &[&noon(), &more]).await;
+    harness.days_pass(28);
+
+    let open = node.ledger.open().await.unwrap();
+
+    let most = OpenErasures::COUNTED_MAX;
+    assert_eq!(open, OpenErasures { count: most, oldest: Some(noon()), overdue: most });
+}
+
+#[tokio::test]
 async fn an_entry_is_pending_until_it_is_confirmed_or_taken_back() {
     let harness = Harness::new().await;
     let node = harness.node().await;

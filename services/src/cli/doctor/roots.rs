@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use chrono::TimeDelta;
 use domain::privacy::deadlines::{ERASURE_DAYS_MAX, PLANNED_DAYS_MAX};
 use infra::clock::Clock;
-use infra::keyring::{Keyring, RootHold};
+use infra::keyring::{Keyring, OpenErasures, RootHold};
 
 use super::Findings;
 use crate::cli::CliError;
@@ -129,8 +129,7 @@ pub async fn wrap(
     let all_is_well = if open.count == 0 {
         "no erasure is open".to_owned()
     } else {
-        let erasures = count(open.count, "erasure is", "erasures are");
-        format!("{erasures} open, the oldest for {days}")
+        format!("{} open, the oldest for {days}", erasures(open.count))
     };
     findings.judge(
         oldest < PLANNED_DAYS_MAX,
@@ -138,6 +137,12 @@ pub async fn wrap(
         &format!("an erasure has been open for {days}: the GDPR allows {ERASURE_DAYS_MAX}"),
     );
     Ok(())
+}
+
+/// `1 erasure is`, `2 erasures are`, and where there may be more than were counted, `at least` so many.
+fn erasures(open: i64) -> String {
+    let at_least = if open < OpenErasures::COUNTED_MAX { "" } else { "at least " };
+    format!("{at_least}{}", count(open, "erasure is", "erasures are"))
 }
 
 /// What keeps old roots, and files that are no root of this keyring.
@@ -218,6 +223,13 @@ async fn escrow(keyring: &Keyring, findings: &mut Findings) -> Result<(), CliErr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn erasures_that_are_not_all_counted_are_at_least_so_many() {
+        assert_eq!(erasures(1), "1 erasure is");
+        assert_eq!(erasures(OpenErasures::COUNTED_MAX - 1), "999 erasures are");
+        assert_eq!(erasures(OpenErasures::COUNTED_MAX), "at least 1000 erasures are");
+    }
 
     #[test]
     fn what_cannot_be_looked_at_is_not_taken_for_safe() {
