@@ -24,6 +24,7 @@ pub mod seed;
 mod server;
 mod smtp;
 mod stall;
+mod transactions;
 
 pub use alone::{alone, long};
 pub use browser::{Browser, PlainBrowser};
@@ -48,6 +49,7 @@ pub use schemathesis::schemathesis;
 pub use server::TestServer;
 pub use smtp::{Behaviour, Smtp};
 pub use stall::StallWatch;
+pub use transactions::transactions_a_second;
 pub use test_support::{
     ClosedPort, Databases, LIMIT, Proxy, ServerPair, SilentHost, Sshd, SshdOptions, databases,
     kill_postmaster, sshd, until, until_within,
