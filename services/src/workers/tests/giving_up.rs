@@ -1,12 +1,12 @@
 //! What becomes of an attempt that is given up.
 
-use domain::privacy::CommandLine;
-use domain::run::{Ending, LossCause, Run, RunCommand, TaskLease, Work};
+use domain::run::{Ending, LossCause, Run, RunCommand, TaskLease};
 use domain::{RunId, ServerId};
 
 use test_support::until;
 
 use super::super::runner::{Attempts, RunDispatcher};
+use super::requesters::requests_on;
 use super::*;
 
 struct LostRun {
@@ -57,16 +57,7 @@ async fn given_lost() -> LostRun {
     let workspace = create_workspace(&app, ada).await;
     let (run, server) = (RunId(app.ids.uuid()), ServerId(app.ids.uuid()));
     let given = LostRun { _harness: harness, app, ada, workspace, run, server };
-    let command = Personal::Clear(CommandLine::parse("true").unwrap());
-    let requests = RunCommand::Request {
-        work: Work::Command { command },
-        servers: vec![server],
-        timeout_seconds: 60,
-        secrets: None,
-        secret_names: None,
-        environment: None,
-    };
-    given.order(requests).await;
+    given.order(requests_on(server)).await;
     given.dispatch().await;
     let lease = TaskLease { server, attempt: 1, fence: 1 };
     given.order(RunCommand::Dispatch { lease }).await;
