@@ -87,6 +87,24 @@ async fn what_is_given_up_has_no_task_and_its_log_ends_once_with_what_is_stored(
 }
 
 #[tokio::test]
+async fn what_is_given_up_has_no_task_once_its_log_is_sealed_also_where_its_reader_fails() {
+    let given = given_lost().await;
+    given.order(RunCommand::GiveUp { server: given.server, by: Some(given.ada) }).await;
+    let mut events = log(&given.app).await.into_iter();
+    let given_up = events.find(|event| event.event_type() == "run.given_up").unwrap();
+    let mut client = given.app.pool.get().await.unwrap();
+    let tx = client.transaction().await.unwrap();
+    RunDispatcher::new(&given.app, &Arc::default()).react(&given_up, &tx).await.unwrap();
+    drop(tx);
+    drop(client);
+
+    assert_eq!(given.events().await[4..], ["run.given_up", "run.log_sealed"]);
+    assert!(given.tasks().await.is_empty());
+    given.dispatch().await;
+    assert_eq!(given.events().await[4..], ["run.given_up", "run.log_sealed"]);
+}
+
+#[tokio::test]
 async fn what_may_be_left_is_looked_for_at_once_when_it_is_cancelled_also_of_an_earlier_attempt() {
     let given = given_lost().await;
     given.order(RunCommand::Retry { servers: vec![], secrets: None }).await;
