@@ -49,8 +49,8 @@ pub use schemathesis::schemathesis;
 pub use server::TestServer;
 pub use smtp::{Behaviour, Smtp};
 pub use stall::StallWatch;
-pub use transactions::transactions_a_second;
 pub use test_support::{
     ClosedPort, Databases, LIMIT, Proxy, ServerPair, SilentHost, Sshd, SshdOptions, databases,
     kill_postmaster, sshd, until, until_within,
 };
+pub use transactions::transactions_a_second;
