@@ -24,6 +24,7 @@ pub mod seed;
 mod server;
 mod smtp;
 mod stall;
+mod transactions;
 
 pub use alone::{alone, long};
 pub use browser::{Browser, PlainBrowser};
@@ -52,3 +53,4 @@ pub use test_support::{
     ClosedPort, Databases, LIMIT, Proxy, ServerPair, SilentHost, Sshd, SshdOptions, databases,
     kill_postmaster, sshd, until, until_within,
 };
+pub use transactions::transactions_a_second;

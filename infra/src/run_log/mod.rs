@@ -36,6 +36,7 @@ pub use chunk::{LogKey, LogLine};
 pub use error::RunLogError;
 pub use lines::Stream;
 pub use mask::{MaskError, Masks};
+pub use pending::Cut;
 pub use read::{Extent, LogPage};
 pub use rows::{LogPart, OF_WORKSPACE};
 pub use seal::{StreamSummary, Summary};

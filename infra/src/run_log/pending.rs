@@ -21,6 +21,15 @@ pub(super) struct Chunks {
     pub is_day_full: bool,
 }
 
+/// An output of which its server has not kept all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The bytes that the server has kept.
+    pub kept: u64,
+    /// The bytes that the command has written.
+    pub written: u64,
+}
+
 /// Why a log is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Limit {
@@ -49,14 +58,30 @@ impl Chunks {
             return;
         }
         if let Some(limit) = self.limit_of(piece.bytes.len() as u64) {
-            let remark = self.remark(limit);
-            let bytes = remark.as_bytes();
-            self.put(Stream::Lethe, Piece { continues: false, bytes, place: Place::default() });
-            self.open.after.truncated = true;
+            self.end_with(&self.remark(limit));
             self.is_day_full = limit == Limit::Day;
         } else {
             self.put(stream, piece);
         }
+    }
+
+    /// Ends the log with a line about what its server has not kept. One that has ended says why.
+    pub fn cut(&mut self, [out, err]: [Option<Cut>; 2]) {
+        let parts = [(out, "standard output"), (err, "standard error")];
+        let parts = parts.into_iter().filter_map(|(cut, name)| {
+            cut.map(|Cut { kept, written }| format!("{kept} of the {written} bytes of {name}"))
+        });
+        let parts: Vec<String> = parts.collect();
+        if !parts.is_empty() && !self.is_truncated() {
+            let kept = parts.join(", and ");
+            self.end_with(&format!("The output was cut on the server, which kept {kept}.\n"));
+        }
+    }
+
+    fn end_with(&mut self, remark: &str) {
+        let bytes = remark.as_bytes();
+        self.put(Stream::Lethe, Piece { continues: false, bytes, place: Place::default() });
+        self.open.after.truncated = true;
     }
 
     /// The limit that the next bytes do not keep.

@@ -36,7 +36,7 @@ pub struct Summary {
     pub lines: u64,
     /// Of all lines.
     pub bytes: u64,
-    /// Whether the rest was dropped; then Lethe's last line says so.
+    /// Whether the rest was dropped, or cut on the server; then Lethe's last line says so.
     pub truncated: bool,
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::chunk::{Chunk, LogKey};
 use super::lines::{Lines, Place, Stream};
 use super::mask::{Mask, Masks};
-use super::pending::Chunks;
+use super::pending::{Chunks, Cut};
 use super::read::Opened;
 use super::rows::{self, Sealed, Written};
 use super::seal::StreamCounts;
@@ -31,6 +31,8 @@ pub struct Writer {
     out: Feed,
     err: Feed,
     chunks: Chunks,
+    /// Of standard output, and of standard error.
+    cuts: [Option<Cut>; 2],
     /// Of all that is stored; `None`: another writer has begun the log.
     counts: Option<StreamCounts>,
     /// Sealed and perhaps sent: a repeated write must send the same bytes.
@@ -74,6 +76,7 @@ impl RunLogs {
             out: Feed::new(masks, kept.out),
             err: Feed::new(masks, kept.err),
             chunks: Chunks::after(seq, kept, bytes_max, day_max),
+            cuts: [None; 2],
             counts: (seq == 0).then(StreamCounts::new),
             sealed: None,
             due: None,
@@ -171,6 +174,12 @@ impl Writer {
         }
     }
 
+    /// Notes what the server has not kept of the outputs: [`Writer::finish`] ends the log with a line that says so, unless
+    /// it has ended before.
+    pub fn note_cuts(&mut self, out: Option<Cut>, err: Option<Cut>) {
+        self.cuts = [out, err];
+    }
+
     /// When to call [`Writer::flush`]; `None` while no complete line waits.
     pub fn due(&self) -> Option<Instant> {
         self.due
@@ -195,6 +204,7 @@ impl Writer {
     pub async fn finish(&mut self) -> Result<(), RunLogError> {
         self.out.finish(Stream::Out, &mut self.chunks);
         self.err.finish(Stream::Err, &mut self.chunks);
+        self.chunks.cut(self.cuts);
         self.chunks.flush(self.out.place(), self.err.place(), true);
         self.write().await
     }

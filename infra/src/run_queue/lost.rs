@@ -105,16 +105,11 @@ impl RunQueue {
         Ok(row.map_or(Ok(false), |row| row.try_get(0))?)
     }
 
-    /// Deletes the task of an attempt that is given up, in the reader's transaction: it may run, and nobody looks for it
-    /// any more, so that its deployment is free. With its secrets unless another task needs them.
-    pub async fn give_up(
-        &self,
-        tx: &Transaction<'_>,
-        run: RunId,
-        server: ServerId,
-        attempt: u32,
-    ) -> Result<(), PgError> {
-        tx.execute(GIVE_UP, &[&run.0, &server.0, &signed(attempt)]).await?;
+    /// Deletes the task of an attempt that is given up: it may run, and nobody looks for it any more, so that its
+    /// deployment is free. With its secrets unless another task needs them. Once it has returned, nobody writes into the
+    /// log of the attempt any more.
+    pub async fn give_up(&self, run: RunId, server: ServerId, attempt: u32) -> Result<(), PgError> {
+        execute(&self.pool, GIVE_UP, &[&run.0, &server.0, &signed(attempt)]).await?;
         Ok(())
     }
 }

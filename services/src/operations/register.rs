@@ -74,3 +74,59 @@ impl Registration {
         Ok(written.settle(outcome).await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use futures_util::poll;
+    use infra::credentials::CredentialsError;
+    use secrecy::SecretString;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::workers::tests::Harness;
+
+    fn password() -> Password {
+        Password::parse(SecretString::from("correct horse battery")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn whoever_registers_waits_among_strangers_for_a_hash() {
+        let harness = Harness::new().await;
+        let app = harness.node().await;
+        let command = CommandId(Uuid::from_u128(1));
+        let account = account_of(command);
+        let registers = async || {
+            let registration = Registration {
+                email: EmailAddress::parse("ada@example.org").unwrap(),
+                name: PersonName::parse("Ada Lovelace").unwrap(),
+                username: None,
+                password: password(),
+            };
+            registration.execute(&app, Request::new(account.into(), command)).await
+        };
+        // Nobody polls them again: they keep all places.
+        let mut strangers = vec![];
+        let refused = loop {
+            let mut hash = Box::pin(app.credentials.hash(password(), HashQueue::Strangers));
+            let polled = poll!(hash.as_mut());
+            match polled {
+                Poll::Pending => strangers.push(hash),
+                Poll::Ready(answer) => break answer,
+            }
+        };
+        assert!(matches!(refused, Err(CredentialsError::Overloaded)), "{refused:?}");
+
+        let refused = registers().await;
+
+        let Err(RegisterError::SetPassword(SetPasswordError::Credentials(
+            CredentialsError::Overloaded,
+        ))) = refused
+        else {
+            panic!("{refused:?}")
+        };
+        drop(strangers);
+        assert!(registers().await.is_ok(), "the control");
+    }
+}

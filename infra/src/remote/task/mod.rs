@@ -3,9 +3,7 @@
 //! that no login shell's quoting matters and no secret of a run appears on a command line.
 
 mod answer;
-mod await_end;
 mod chunk;
-mod follow;
 mod id;
 mod launch;
 mod preflight;
@@ -22,9 +20,7 @@ pub use answer::{
     CheckedFact, End, Ending, Fact, Forbidden, Killed, Left, Preflight, Started, StopCause,
     TaskError, TaskState, Unproven, Unsupported,
 };
-pub use await_end::wait;
 pub use chunk::{Chunk, Output};
-pub use follow::{Tail, tail};
 pub use id::TaskId;
 pub use launch::{Launch, LaunchError};
 pub use preflight::preflight;

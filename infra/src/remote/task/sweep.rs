@@ -10,9 +10,10 @@ use super::{ANSWER_WITHIN, TaskError, TaskId, ask};
 /// ago by the server's clock, and answers how many those were. After that the server would start the
 /// same tasks again.
 ///
-/// What stays: a command of `wanted`, which are those that somebody still has to read or to end; one
-/// whose keeper or first process lives; one without a noted end; every other server's, which may be
-/// another installation's; and what only a symbolic link leads to, also where that is `.lethe`.
+/// What stays: a folder in which files have come or gone since; a command of `wanted`, which are those
+/// that somebody still has to read or to end; one whose keeper or first process lives; one without a
+/// noted end; every other server's, which may be another installation's; and what only a symbolic link
+/// leads to, also where that is `.lethe`.
 ///
 /// # Errors
 /// The server was not reached, or its answer cannot be read.

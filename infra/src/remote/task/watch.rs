@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::{Channel, ChannelEvent, Connection, RemoteError};
 use super::chunk::{Chunk, Output, Side, mark};
-use super::script::{Script, Until};
+use super::script::{END_SIGNAL, Script};
 use super::{TaskError, TaskId};
 
 /// The exit status of the scripts where the server has no record of the command.
@@ -55,18 +55,18 @@ pub async fn watch(
     task: &TaskId,
     offsets: Option<(u64, u64)>,
 ) -> Result<Watch, TaskError> {
-    watch_until(connection, task, offsets, Until::Ended, ASK_EVERY).await
+    watch_until(connection, task, offsets, END_SIGNAL, ASK_EVERY).await
 }
 
 pub(super) async fn watch_until(
     connection: &Connection,
     task: &TaskId,
     offsets: Option<(u64, u64)>,
-    until: Until,
+    signal: &str,
     ask_every: Duration,
 ) -> Result<Watch, TaskError> {
     let mark = mark(task);
-    let script = Script::watch(task, &mark, offsets, until);
+    let script = Script::watch(task, &mark, offsets, signal);
     let channel = connection.open_held(&script.command, &script.stdin).await?;
     let (out, err) = offsets.unwrap_or_default();
     Ok(Watch {

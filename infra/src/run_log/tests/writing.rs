@@ -177,6 +177,37 @@ async fn a_takeover_that_is_under_way_is_waited_for_and_then_obeyed() {
 }
 
 #[tokio::test]
+async fn the_last_line_says_once_what_the_server_has_cut() {
+    let given = given().await;
+    let task = given.task().await;
+    let mut writer = given.writer(&task).await;
+    writer.out(0, b"one\nhalf").await.unwrap();
+    let [out, err] = [(8, 20), (0, 3)].map(|(kept, written)| Some(Cut { kept, written }));
+    writer.note_cuts(out, err);
+    writer.finish().await.unwrap();
+    writer.finish().await.unwrap();
+
+    // A node that takes over finds the same.
+    let mut next = given.writer(&task).await;
+    assert!(next.is_full());
+    next.note_cuts(out, err);
+    next.finish().await.unwrap();
+
+    let lines = all(&given.logs, &task).await;
+    assert_eq!(of(&lines, Stream::Out), b"one\nhalf");
+    assert_eq!(lines.last().unwrap().stream, Stream::Lethe);
+    assert_eq!(
+        String::from_utf8(of(&lines, Stream::Lethe)).unwrap(),
+        "The output was cut on the server, which kept 8 of the 20 bytes of standard output, and \
+         0 of the 3 bytes of standard error.\n"
+    );
+    let summary = writer.seal().await.unwrap();
+    assert_eq!(given.logs.seal(&task).await.unwrap(), summary);
+    assert!(summary.truncated);
+    assert_eq!((summary.lines, summary.out.bytes, summary.out.read), (3, 8, 8));
+}
+
+#[tokio::test]
 async fn beyond_the_limit_a_last_line_says_how_much_was_kept() {
     let given = given().await;
     let task = given.task().await;

@@ -12,11 +12,8 @@ fn deploys(run: u128) -> NewTask {
 }
 
 async fn give_up(given: &Harness, task: &Task) {
-    let mut client = given.pool.get().await.unwrap();
-    let tx = client.transaction().await.unwrap();
     let (server, attempt) = (task.lease.server, task.lease.attempt);
-    given.queue.give_up(&tx, task.run, server, attempt).await.unwrap();
-    tx.commit().await.unwrap();
+    given.queue.give_up(task.run, server, attempt).await.unwrap();
 }
 
 #[tokio::test]

@@ -4,23 +4,21 @@ use domain::run::{LogSeal, Run, RunCommand, RunError, TaskLease};
 use domain::{Refused, RunId, ServerId, WorkspaceId};
 use infra::keyring::OpenError;
 use infra::log::{Recorded, WorkerError};
-use infra::postgres::Transaction;
 use infra::run_log::{LogKey, RunLogError};
 
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
 /// Its task is deleted, so that its deployment is free. Nobody reads what it prints any more: its log, where it is not
-/// sealed, ends with what is stored.
+/// sealed, ends with what is stored. It may be done again.
 pub(super) async fn settle(
     app: &App,
     event: &Recorded,
-    tx: &Transaction<'_>,
     (server, attempt): (ServerId, u32),
 ) -> Result<(), WorkerError> {
     let (workspace, run) = (WorkspaceId(event.tenant().0), RunId(event.stream_id()));
-    // No node writes to the log behind this.
-    app.run_queue.give_up(tx, run, server, attempt).await?;
+    // Not in the reader's transaction, which may fail after this: no node writes to the log once it is sealed.
+    app.run_queue.give_up(run, server, attempt).await?;
     let loaded = app.executor.load::<Run>(event.tenant(), run.0).await?;
     let target = loaded.state.requested().and_then(|run| run.targets.get(&server));
     let open = target.filter(|target| target.attempt == attempt && target.log.is_none());

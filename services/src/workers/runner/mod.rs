@@ -210,7 +210,7 @@ impl Worker for RunDispatcher {
                 self.app.run_queue.delete_queued(tx, run, server, attempt).await?;
             }
             RunEvent::GivenUp { server, attempt, .. } => {
-                given_up::settle(&self.app, event, tx, (server, attempt)).await?;
+                given_up::settle(&self.app, event, (server, attempt)).await?;
                 self.wake.notify_one();
             }
             RunEvent::Dispatched { .. }

@@ -1,12 +1,12 @@
 //! What becomes of an attempt that is given up.
 
-use domain::privacy::CommandLine;
-use domain::run::{Ending, LossCause, Run, RunCommand, TaskLease, Work};
+use domain::run::{Ending, LossCause, Run, RunCommand, TaskLease};
 use domain::{RunId, ServerId};
 
 use test_support::until;
 
 use super::super::runner::{Attempts, RunDispatcher};
+use super::requesters::requests_on;
 use super::*;
 
 struct LostRun {
@@ -57,16 +57,7 @@ async fn given_lost() -> LostRun {
     let workspace = create_workspace(&app, ada).await;
     let (run, server) = (RunId(app.ids.uuid()), ServerId(app.ids.uuid()));
     let given = LostRun { _harness: harness, app, ada, workspace, run, server };
-    let command = Personal::Clear(CommandLine::parse("true").unwrap());
-    let requests = RunCommand::Request {
-        work: Work::Command { command },
-        servers: vec![server],
-        timeout_seconds: 60,
-        secrets: None,
-        secret_names: None,
-        environment: None,
-    };
-    given.order(requests).await;
+    given.order(requests_on(server)).await;
     given.dispatch().await;
     let lease = TaskLease { server, attempt: 1, fence: 1 };
     given.order(RunCommand::Dispatch { lease }).await;
@@ -93,6 +84,24 @@ async fn what_is_given_up_has_no_task_and_its_log_ends_once_with_what_is_stored(
     let loaded = given.app.executor.load::<Run>(given.workspace.into(), given.run.0).await.unwrap();
     let log = loaded.state.requested().unwrap().targets[&given.server].log.unwrap();
     assert!(log.truncated);
+}
+
+#[tokio::test]
+async fn what_is_given_up_has_no_task_once_its_log_is_sealed_also_where_its_reader_fails() {
+    let given = given_lost().await;
+    given.order(RunCommand::GiveUp { server: given.server, by: Some(given.ada) }).await;
+    let mut events = log(&given.app).await.into_iter();
+    let given_up = events.find(|event| event.event_type() == "run.given_up").unwrap();
+    let mut client = given.app.pool.get().await.unwrap();
+    let tx = client.transaction().await.unwrap();
+    RunDispatcher::new(&given.app, &Arc::default()).react(&given_up, &tx).await.unwrap();
+    drop(tx);
+    drop(client);
+
+    assert_eq!(given.events().await[4..], ["run.given_up", "run.log_sealed"]);
+    assert!(given.tasks().await.is_empty());
+    given.dispatch().await;
+    assert_eq!(given.events().await[4..], ["run.given_up", "run.log_sealed"]);
 }
 
 #[tokio::test]

@@ -27,19 +27,27 @@ async fn order(app: &App, workspace: WorkspaceId, command: WorkspaceCommand) {
     execute::<Workspace>(app, workspace, None, (workspace.0, command)).await;
 }
 
-async fn request_run(app: &App, workspace: WorkspaceId, actor: Option<ActorId>) -> RunId {
-    let run = RunId(app.ids.uuid());
+/// A command that does nothing, on one server.
+pub(super) fn requests_on(server: ServerId) -> RunCommand {
     let command = Personal::Clear(CommandLine::parse("true").unwrap());
-    let (work, servers) = (Work::Command { command }, vec![ServerId(app.ids.uuid())]);
-    let requests = RunCommand::Request {
-        work,
-        servers,
+    RunCommand::Request {
+        work: Work::Command { command },
+        servers: vec![server],
         timeout_seconds: 60,
         secrets: None,
         secret_names: None,
         environment: None,
-    };
-    execute::<Run>(app, workspace, actor, (run.0, requests)).await;
+    }
+}
+
+/// On a server that nobody has registered.
+pub(super) async fn request_run(
+    app: &App,
+    workspace: WorkspaceId,
+    actor: Option<ActorId>,
+) -> RunId {
+    let (run, server) = (RunId(app.ids.uuid()), ServerId(app.ids.uuid()));
+    execute::<Run>(app, workspace, actor, (run.0, requests_on(server))).await;
     run
 }
 

@@ -1,35 +1,16 @@
 //! What waited while nobody owned its workspace, once somebody does.
 
-use domain::privacy::{CommandLine, Label};
-use domain::run::{Run, RunCommand, Work};
-use domain::workspace::{Role, Workspace, WorkspaceCommand};
-use domain::{InvitationId, RunId, ServerId, WorkspaceId};
+use domain::InvitationId;
+use domain::workspace::Role;
 
 use super::super::runner::RunDispatcher;
+use super::requesters::request_run;
 use super::*;
 
-async fn order<A>(app: &App, workspace: WorkspaceId, stream: Uuid, command: A::Command)
-where
-    A: infra::event_store::Stored,
-{
+async fn order(app: &App, workspace: WorkspaceId, command: WorkspaceCommand) {
     let request = Request::new(workspace.into(), CommandId(app.ids.uuid()));
-    app.executor.execute(&request, &[Step::new::<A>(stream, command)]).await.unwrap();
-}
-
-async fn start_run(app: &App, workspace: WorkspaceId) -> RunId {
-    let run = RunId(app.ids.uuid());
-    let command = Personal::Clear(CommandLine::parse("true").unwrap());
-    let (work, servers) = (Work::Command { command }, vec![ServerId(app.ids.uuid())]);
-    let requests = RunCommand::Request {
-        work,
-        servers,
-        timeout_seconds: 60,
-        secrets: None,
-        secret_names: None,
-        environment: None,
-    };
-    order::<Run>(app, workspace, run.0, requests).await;
-    run
+    let steps = [Step::new::<Workspace>(workspace.0, command)];
+    app.executor.execute(&request, &steps).await.unwrap();
 }
 
 #[tokio::test]
@@ -55,9 +36,10 @@ async fn what_was_requested_more_than_a_day_before_somebody_owns_it_is_cancelled
         },
         WorkspaceCommand::AcceptInvitation { by: bob, invitation, now },
     ] {
-        order::<Workspace>(&app, workspace, workspace.0, command).await;
+        order(&app, workspace, command).await;
     }
-    let (old, young) = (start_run(&app, workspace).await, start_run(&app, workspace).await);
+    let (old, young) =
+        (request_run(&app, workspace, None).await, request_run(&app, workspace, None).await);
     let dispatcher = RunDispatcher::new(&app, &Arc::default());
     react(&app, &dispatcher).await.unwrap();
     let client = app.pool.get().await.unwrap();
@@ -65,9 +47,9 @@ async fn what_was_requested_more_than_a_day_before_somebody_owns_it_is_cancelled
         queued_at = queued_at - case when run_id = $1 then interval '2 days' else interval '0' end";
     assert_eq!(client.execute(waited, &[&old.0]).await.unwrap(), 2);
     let erased = WorkspaceCommand::RemoveErasedMember { member: ada, heir: None };
-    order::<Workspace>(&app, workspace, workspace.0, erased).await;
+    order(&app, workspace, erased).await;
     let appoints = WorkspaceCommand::AppointOwner { member: bob };
-    order::<Workspace>(&app, workspace, workspace.0, appoints).await;
+    order(&app, workspace, appoints).await;
 
     for _ in 0..2 {
         react(&app, &dispatcher).await.unwrap();

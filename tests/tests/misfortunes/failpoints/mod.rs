@@ -12,7 +12,7 @@ mod load;
 mod migrating;
 mod plants;
 mod requests;
-mod runs;
+pub mod runs;
 mod seats;
 mod sent;
 mod unproven;

@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_mins(2);
 const LINES: [&str; 3] = ["one\n", "two\n", "three\n"];
 
 /// Reached by a run that ends by itself.
-const RUNNING: [&str; 11] = [
+pub const RUNNING: [&str; 11] = [
     "run.requested",
     "run.claimed",
     "run.dispatched",
@@ -36,7 +36,8 @@ const RUNNING_UNDER_RUNS: [&str; 4] =
     ["run.claimed", "run.launched", "run.log_stored", "run.ended"];
 /// The names of the callers of the load, and of the files that their commands write, begin so.
 const LOAD: &str = "runs";
-const CANCELLING: [&str; 2] = ["cancel.requested", "cancel.killed"];
+/// Reached by a run that is cancelled.
+pub const CANCELLING: [&str; 2] = ["cancel.requested", "cancel.killed"];
 
 pub async fn crash() -> Report {
     let mut report = Report::default();

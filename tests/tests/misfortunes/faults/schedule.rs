@@ -3,21 +3,8 @@
 use std::time::Duration;
 
 use super::proxy::{Harm, HarmPlan, Sender};
+use crate::failpoints::runs::{CANCELLING, RUNNING};
 
-const RUNNING: [&str; 11] = [
-    "run.requested",
-    "run.claimed",
-    "run.dispatched",
-    "run.launching",
-    "run.launched",
-    "run.started",
-    "run.log_stored",
-    "run.log_stored:2",
-    "run.sealed",
-    "run.ended",
-    "run.cleaned",
-];
-const CANCELLING: [&str; 2] = ["cancel.requested", "cancel.killed"];
 /// A connection is made, and a few answers are given.
 const ANSWERS_BYTES: u64 = 10_000;
 /// The same, and scripts are sent.

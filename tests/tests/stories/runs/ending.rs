@@ -109,9 +109,10 @@ async fn what_a_server_keeps_of_old_runs_is_deleted_when_it_is_connected_to() {
         harness.in_state(run, "succeeded").await;
         until("its note is there", async || folder_of(run).join("gone").exists()).await;
     }
-    for file in std::fs::read_dir(folder_of(&old)).unwrap() {
+    let files = std::fs::read_dir(folder_of(&old)).unwrap().map(|file| file.unwrap().path());
+    for path in files.chain([folder_of(&old)]) {
         let mut touch = std::process::Command::new("touch");
-        let touched = touch.args(["-d", "15 days ago"]).arg(file.unwrap().path()).status();
+        let touched = touch.args(["-d", "15 days ago"]).arg(path).status();
         assert!(touched.unwrap().success());
     }
 

@@ -1,15 +1,13 @@
 //! Streams of logs: what they ask of the database, and what they have on any node.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
-use tests::{Events, RunHarness, database_of};
+use tests::{Events, RunHarness, transactions_a_second};
 
 const WATCHED: Duration = Duration::from_secs(20);
 /// The node itself may make 8; four find what other nodes store, and ten readers are admitted again twice a second.
 const TRANSACTIONS_A_SECOND_MAX: f64 = 60.0;
-const TRANSACTIONS: &str = "select sum(xact_commit + xact_rollback)::bigint \
-    from pg_stat_database where datname = any ($1)";
 const WAITS: &str = "echo one; while ! [ -e ~/go ]; do sleep 0.2; done; echo two";
 
 async fn open(client: &tests::Client, path: &str) -> Events {
@@ -37,23 +35,9 @@ async fn ten_streams_without_news_ask_the_database_for_little() {
     for _ in 0..10 {
         streams.push(open(&harness.ada, &path).await);
     }
-    let databases = [harness.installation.log_url(), harness.installation.keyring_url()];
-    let databases = databases.map(|url| database_of(&url));
-    let watching = harness.installation.log().await;
-    let count = async || {
-        let row = watching.query_one(TRANSACTIONS, &[&databases.as_slice()]).await.unwrap();
-        row.get::<_, i64>(0)
-    };
-    let mut watched = tokio::time::interval(WATCHED);
-    watched.tick().await;
-    // What the start of the run has left to do comes first.
-    watched.tick().await;
 
-    let (before, since) = (count().await, Instant::now());
-    watched.tick().await;
-    let made = count().await - before;
+    let a_second = transactions_a_second(&harness.installation, WATCHED).await;
 
-    let a_second = made as f64 / since.elapsed().as_secs_f64();
     assert!(a_second <= TRANSACTIONS_A_SECOND_MAX, "{a_second:.1} transactions a second");
     std::fs::write(harness.sshd.home().join("go"), "").unwrap();
     for events in streams {

@@ -67,14 +67,22 @@ async fn a_lost_run_is_looked_for_each_minute_of_a_day_and_then_its_log_ends() {
 }
 
 #[tokio::test]
-async fn a_log_that_its_command_has_cut_is_not_whole() {
+async fn a_log_that_its_command_has_cut_is_not_whole_and_says_so() {
     let (harness, _node) = RunHarness::new().await;
     // There is no other run.
     let cuts = "cd ~/.lethe/runs/*; echo first; while [ ! -s out ]; do sleep 0.01; done; : >out; \
                 echo second";
-    for (command, is_truncated) in [(cuts, true), ("echo first; echo second", false)] {
+    let remark =
+        "The output was cut on the server, which kept 7 of the 13 bytes of standard output.\n";
+    let cases = [(cuts, vec![remark]), ("echo first; echo second", vec![])];
+    for (command, remarks) in cases {
         let run = harness.start(command).await;
         let shown = harness.in_state(&run, "succeeded").await;
-        assert_eq!(shown["servers"][0]["log"]["truncated"], is_truncated, "{command}: {shown}");
+        let log = &shown["servers"][0]["log"];
+        assert_eq!(log["truncated"], !remarks.is_empty(), "{command}: {shown}");
+        let lines = harness.lines(&run).await;
+        let own = lines.iter().filter(|line| line["stream"] == "lethe");
+        let own: Vec<_> = own.map(|line| line["text"].as_str().unwrap()).collect();
+        assert_eq!(own, remarks, "{command}: {lines:?}");
     }
 }

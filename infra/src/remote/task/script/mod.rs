@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::TaskId;
 #[cfg(test)]
 pub(super) use start::quote;
-pub(super) use watch::Until;
+pub(super) use watch::END_SIGNAL;
 
 /// What every script begins with.
 const COMMON: &str = include_str!("../sh/common.sh");

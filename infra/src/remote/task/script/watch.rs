@@ -6,25 +6,16 @@ use super::Script;
 const WATCH: &str = include_str!("../sh/watch.sh");
 const REST: &str = include_str!("../sh/rest.sh");
 
-/// What ends a watch.
-#[derive(Clone, Copy)]
-pub enum Until {
-    /// The end of the command.
-    Ended,
-    /// Nothing but the end of its standard input.
-    Closed,
-}
+/// The file in the folder of a command that has a line once the command does not run any more.
+pub const END_SIGNAL: &str = "ended";
 
 impl Script {
-    /// Without offsets the outputs stay on the server. Offsets count from 0; `tail` counts from 1.
-    pub fn watch(task: &TaskId, mark: &str, offsets: Option<(u64, u64)>, until: Until) -> Self {
+    /// Without offsets the outputs stay on the server. Offsets count from 0; `tail` counts from 1. A line of
+    /// the file `signal` ends it, and so does the end of its standard input.
+    pub fn watch(task: &TaskId, mark: &str, offsets: Option<(u64, u64)>, signal: &str) -> Self {
         let outputs = if offsets.is_some() { "yes" } else { "" };
         let (out, err) = offsets.unwrap_or_default();
         let (out, err) = (out.saturating_add(1), err.saturating_add(1));
-        let signal = match until {
-            Until::Ended => "ended",
-            Until::Closed => "/dev/null",
-        };
         let variables = format!(
             "lethe_mark={mark}\nlethe_outputs={outputs}\nlethe_out_from={out}\n\
              lethe_err_from={err}\nlethe_signal={signal}\n"

@@ -18,6 +18,7 @@ for lethe_one in $(LC_ALL=C GREP_OPTIONS= grep -lsF -e "LETHE_FOLLOWS=$lethe_tas
     ! lethe_has "$lethe_one" "LETHE_FOLLOWS=$lethe_task" || kill "$lethe_one"
 done 2>/dev/null
 lethe_forbid
+lethe_read_kept
 # What says that it was started stays, and what a later scan goes by.
 lethe_failed=
 if cd "$lethe_place"; then
@@ -27,6 +28,8 @@ if cd "$lethe_place"; then
             *) rm -rf "./$lethe_one" || lethe_failed=yes ;;
         esac
     done
+    # A tombstone that is not empty says that nothing was left: no scan reads more of the folder.
+    [ "$lethe_kept" != alone ] || [ -s gone ] || echo alone >gone
     [ -e started ] && : >>gone || lethe_failed=yes
 else
     lethe_failed=yes

@@ -144,7 +144,10 @@ lethe_begin_scan() {
     lethe_look $$ && lethe_apart=" ${lethe_keeper:-none} $lethe_session $1 "
     lethe_has_own_login=yes
     for lethe_other in "${lethe_place%/*}"/*/started; do
+        [ -n "$lethe_has_own_login" ] || break
         [ "$lethe_other" != "$lethe_place/started" ] || continue
+        # There are those of 14 days. What was alone has left nothing to a login.
+        [ ! -s "${lethe_other%/started}/gone" ] || continue
         { read -r _ _ lethe_other_boot && read -r lethe_other_audit _ _ lethe_other_cgroup; } \
             2>/dev/null <"$lethe_other" || continue
         [ "$lethe_other_boot" = "${lethe_boot:-none}" ] || continue

@@ -1,5 +1,6 @@
 # Deletes the folders of runs of this server that ended, or were removed, 14 days ago or more, but for
 # those whose names stand in lethe_wanted. The folder of another server may be another installation's.
+# A folder in which files have come or gone since is not even read.
 lethe_swept=0
 
 # Whether everything of folder $1 is so old that nobody asks for it any more.
@@ -26,9 +27,10 @@ lethe_sweep() {
     [ ! -L "$HOME/.lethe" ] && [ ! -L "$lethe_runs" ] && cd "$lethe_runs" || return
     # What an earlier sweep, or preflight, had no time for.
     rm -rf .swept-*-"$lethe_server"
-    find . -type f -name '.preflight.*' -mtime +0 -exec rm -f {} +
+    find . ! -name . -prune -type f -name '.preflight.*' -mtime +0 -exec rm -f {} +
     set -f
-    for lethe_file in $(find . -type f \( -name exit -o -name gone \) -mtime +13); do
+    for lethe_file in $(find . ! -name . -type d -mtime -14 -prune -o \
+        -type f \( -name exit -o -name gone \) -mtime +13 -print); do
         [ "$lethe_swept" -lt 200 ] || break
         lethe_file=${lethe_file#./}
         lethe_name=${lethe_file%/*}

@@ -65,7 +65,7 @@ async fn only_a_note_is_left_after_a_remove() {
     assert_eq!(wait(&connection, &task).await, Ok(TaskState::Missing));
     assert!(!kill_all(&connection, &task, LONG).await);
     assert_eq!(
-        super::super::tail(&connection, &task, 0, 0).await.unwrap().next().await,
+        super::tails::tail(&connection, &task, 0, 0).await.unwrap().next().await,
         Err(TaskError::Missing)
     );
 }

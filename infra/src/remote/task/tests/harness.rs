@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
-use domain::server::KeyAlgorithm;
+use domain::server::{ConnectFailure, KeyAlgorithm};
 use domain::{RunId, ServerId};
 use tokio::time::{Duration, timeout};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::super::*;
+pub(super) use super::tails::{Tail, tail};
 use crate::ids::Ids;
-use crate::remote::{Address, Connection, Egress, HostKey, Identity, Remote, RemoteOptions};
+use crate::remote::{
+    Address, Connection, Egress, HostKey, Identity, Remote, RemoteError, RemoteOptions,
+};
 use test_support::sshd::{Process, Sshd, SshdOptions, processes};
 pub(super) use test_support::until;
 
@@ -96,6 +99,22 @@ pub(super) async fn launch_with(
     let launch = Launch { task, command, environment: &environment, timeout_seconds: HOUR };
     assert_eq!(start(connection, &launch).await, Ok(Started::Launched));
     task
+}
+
+/// Waits until the command does not run any more; never returns `Running`. A lost connection is an error.
+pub(super) async fn wait(connection: &Connection, task: &TaskId) -> Result<TaskState, TaskError> {
+    loop {
+        match probe(connection, task).await? {
+            TaskState::Running => {}
+            other @ (TaskState::Missing | TaskState::Ended(_) | TaskState::Vanished { .. }) => {
+                return Ok(other);
+            }
+        }
+        match watch(connection, task, None).await?.next().await {
+            Watched::Ended | Watched::Chunk(_) => {}
+            Watched::Lost => return Err(RemoteError::Lost(ConnectFailure::Command).into()),
+        }
+    }
 }
 
 pub(super) async fn end(connection: &Connection, task: &TaskId) -> End {

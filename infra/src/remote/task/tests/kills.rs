@@ -179,3 +179,26 @@ async fn one_that_is_only_just_starting_goes_too() {
         remove(&connection, &task).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_kill_asks_nothing_of_what_left_nothing_and_was_removed() {
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
+    let leaves = launch(&connection, "sleep 1000 >/dev/null 2>&1 & echo on").await;
+    let alone = launch(&connection, "echo on").await;
+    for (task, says) in [(leaves, ""), (alone, "alone\n")] {
+        end(&connection, &task).await;
+        remove(&connection, &task).await.unwrap();
+        let tombstone = harness.folder(&task).join("gone");
+        assert_eq!(std::fs::read_to_string(&tombstone).unwrap(), says);
+        remove(&connection, &task).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&tombstone).unwrap(), says);
+    }
+    // Whoever reads it waits for ever.
+    let note = harness.folder(&alone).join("started");
+    std::fs::remove_file(&note).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&note).status().unwrap().success());
+
+    assert!(!kill_all(&connection, &leaves, LONG).await);
+    assert!(marked(&leaves).is_empty());
+}

@@ -11,5 +11,6 @@ mod scans;
 mod shells;
 mod starts;
 mod sweeps;
+mod tails;
 mod watches;
 mod words;

@@ -1,6 +1,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::SystemTime;
 
 use domain::ServerId;
 
@@ -10,13 +11,19 @@ use crate::ids::Ids;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// A file that was written so many days ago.
+/// A file that was written so many days ago, as the last one of its folder.
 fn put(path: &Path, days: u32) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let folder = path.parent().unwrap();
+    fs::create_dir_all(folder).unwrap();
     fs::write(path, "1 1 another-boot\n").unwrap();
-    let file = File::options().append(true).open(path).unwrap();
-    let now = file.metadata().unwrap().modified().unwrap();
-    file.set_modified(now - DAY * days).unwrap();
+    date(path, days);
+    date(folder, days);
+}
+
+/// What has changed so many days ago for the last time.
+fn date(path: &Path, days: u32) {
+    let file = File::open(path).unwrap();
+    file.set_modified(SystemTime::now() - DAY * days).unwrap();
 }
 
 #[tokio::test]
@@ -37,6 +44,7 @@ async fn what_ended_or_was_removed_14_days_ago_is_deleted_and_nothing_else() {
         wanted,
         make(task(), &[("started", 20), ("exit", 13)]),
         make(task(), &[("started", 40), ("exit", 30), ("gone", 1)]),
+        make(task(), &[("exit", 30), ("kept", 13)]),
         make(task(), &[("started", 40), ("out", 40)]),
         make(elsewhere, &[("started", 20), ("exit", 15)]),
     ];
@@ -48,7 +56,7 @@ async fn what_ended_or_was_removed_14_days_ago_is_deleted_and_nothing_else() {
         assert!(fs::read_dir(harness.folder(&task)).unwrap().count() >= 2, "{task}");
     }
     assert_eq!(sweep(&connection, wanted.server, &[]).await, Ok(1));
-    assert_eq!(fs::read_dir(harness.sshd.home().join(".lethe/runs")).unwrap().count(), 4);
+    assert_eq!(fs::read_dir(harness.sshd.home().join(".lethe/runs")).unwrap().count(), 5);
 }
 
 #[tokio::test]
@@ -59,11 +67,13 @@ async fn no_symbolic_link_is_followed() {
     let (precious, server) = (outside.path().join("run/exit"), task().server);
     put(&precious, 30);
     let [linked, holding, pointing] = [task(), task(), task()].map(|task| harness.folder(&task));
-    put(&holding.join("exit"), 30);
+    fs::create_dir_all(&holding).unwrap();
     symlink(outside.path().join("run"), holding.join("link")).unwrap();
+    put(&holding.join("exit"), 30);
     symlink(outside.path().join("run"), &linked).unwrap();
     fs::create_dir(&pointing).unwrap();
     symlink(&precious, pointing.join("exit")).unwrap();
+    date(&pointing, 30);
     assert_eq!(sweep(&connection, server, &[]).await, Ok(1));
     assert!(!holding.exists() && linked.is_symlink() && pointing.join("exit").is_symlink());
     assert!(precious.exists());
@@ -88,11 +98,13 @@ async fn a_run_at_work_stays_whatever_its_files_say() {
     fs::remove_file(&exit).unwrap();
     fs::write(harness.sshd.home().join("go"), "").unwrap();
     end(&connection, &task).await;
-    put(&exit, 30);
     // Its keeper lives a moment longer.
-    until("it is deleted", async || match sweep(&connection, task.server, &[]).await {
-        Ok(1) => Ok(()),
-        other => Err(other),
+    until("it is deleted", async || {
+        put(&exit, 30);
+        match sweep(&connection, task.server, &[]).await {
+            Ok(1) => Ok(()),
+            other => Err(other),
+        }
     })
     .await;
     assert!(!harness.folder(&task).exists());

@@ -6,7 +6,7 @@ use domain::server::ConnectFailure;
 use test_support::sshd::{Process, SshdOptions, processes};
 use tokio::time::{Duration, timeout};
 
-use super::super::script::Until;
+use super::super::script::END_SIGNAL;
 use super::super::watch::watch_until;
 use super::super::*;
 use super::ends::signal;
@@ -199,7 +199,7 @@ async fn a_watch_ends_where_nobody_was_left_to_signal_the_end() {
     let connection = harness.connect().await;
     let task = launch(&connection, "echo on; sleep 1000").await;
     let (offsets, often) = (Some((0, 0)), Duration::from_millis(50));
-    let watched = watch_until(&connection, &task, offsets, Until::Ended, often).await;
+    let watched = watch_until(&connection, &task, offsets, END_SIGNAL, often).await;
     let mut watched = watched.unwrap();
     let mut read = [Vec::new(), Vec::new()];
     read_to(&mut watched, &mut read, [3, 0]).await;

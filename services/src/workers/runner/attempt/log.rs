@@ -7,7 +7,7 @@ use infra::remote::Connection;
 use infra::remote::task::{
     self, Chunk, End, Killed, Output, StopCause, TaskId, TaskState, Watch, Watched,
 };
-use infra::run_log::{Summary, Writer};
+use infra::run_log::{Cut, Summary, Writer};
 use tokio::time::{Instant, sleep_until};
 
 use super::super::inputs::RunInputs;
@@ -175,7 +175,8 @@ impl OutputReader {
         Ok(task::probe(&self.connection, &self.id).await?)
     }
 
-    /// Reads what has not come, up to where the outputs ended. `false`: that is not known, or the files have been cut.
+    /// Reads what has not come, up to where the outputs ended. `false`: that is not known, or the files have been changed.
+    /// Where they have been cut, the end of the log says so.
     pub async fn read_rest(&mut self, state: TaskState) -> Result<bool, AttemptError> {
         self.write().await?;
         let TaskState::Ended(End { out_bytes, err_bytes, written, .. }) = state else {
@@ -188,6 +189,10 @@ impl OutputReader {
         };
         let is_out_whole = self.read(Output::Out, out_bytes).await?;
         let is_err_whole = self.read(Output::Err, err_bytes).await?;
+        let kept_out = if is_out_whole { out_bytes } else { self.out };
+        let kept_err = if is_err_whole { err_bytes } else { self.err };
+        let [out, err] = written.unwrap_or([out_bytes, err_bytes]);
+        self.writer.note_cuts(cut(kept_out, out), cut(kept_err, err));
         let is_uncut = written.is_none_or(|written| written == [out_bytes, err_bytes]);
         Ok(is_out_whole && is_err_whole && is_uncut)
     }
@@ -227,6 +232,11 @@ impl OutputReader {
         self.writer.finish().await?;
         Ok((self.writer, self.connection))
     }
+}
+
+/// `None`: the server has kept all that was written.
+fn cut(kept: u64, written: u64) -> Option<Cut> {
+    (kept < written).then_some(Cut { kept, written })
 }
 
 async fn next_of(watch: &mut Option<Watch>) -> Watched {
