@@ -70,7 +70,7 @@ pub(super) const LOG: Functions = Functions {
         event_log.delete_reservations_after 1,
         working.create_sample_partitions 1,
         working.drop_sample_partitions 1,
-        working.claim_run_tasks_fair 1,
+        working.claim_run_tasks_fair 2,
         working.create_run_log_partitions 1,
         working.drop_run_log_partitions 1,
         working.note_failover 2,
