@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::any_projection::table_name;
+use super::any_projection::view_name;
 use crate::postgres::{PgError, Pool};
 
 const PAST: &str = "select name, version from readers.checkpoints \
@@ -23,7 +23,7 @@ pub async fn restart_past(pool: &Pool, head: i64) -> Result<usize, PgError> {
     let tx = client.transaction().await?;
     let rows = tx.query(PAST, &[&head]).await?;
     for row in &rows {
-        let table = table_name(row.try_get(0)?, row.try_get(1)?).replace('"', "\"\"");
+        let table = view_name(row.try_get(0)?, row.try_get(1)?).replace('"', "\"\"");
         tx.batch_execute(&format!("drop table if exists read_models.\"{table}\"")).await?;
     }
     tx.execute(RESTART, &[&head]).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Reader;
-use super::any_projection::table_name;
+use super::any_projection::view_name;
 use super::checkpoint::LOCK_TABLES;
 use crate::postgres::{PgError, Pool};
 
@@ -36,7 +36,7 @@ pub async fn delete_superseded(
     let mut tables = Vec::new();
     for row in found {
         let (name, version): (&str, i16) = (row.try_get(0)?, row.try_get(1)?);
-        let table = table_name(name, version);
+        let table = view_name(name, version);
         let quoted = table.replace('"', "\"\"");
         let drop = format!(
             "drop table if exists read_models.\"{quoted}\", read_models.\"{quoted}_shadow\""

@@ -7,7 +7,8 @@ use crate::mixed;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ActorId;
 use infra::log::{
-    FeedError, Poison, Projection, Reader, Recorded, delete_superseded, parked, release, status,
+    FeedError, Origin, Poison, Projection, Reader, Recorded, delete_superseded, parked, release,
+    status,
 };
 use infra::postgres::{ConnectOptions, TimeOrder, connect};
 use projections::audit_trail::{AuditTrail, Filter, of_actor, page};
@@ -41,6 +42,10 @@ impl Projection for Older {
 
     fn key(event: &Recorded) -> i64 {
         event.position()
+    }
+
+    fn origin(row: &OlderEntry) -> Origin {
+        Origin::Position(row.position)
     }
 
     fn fold(row: &mut Option<OlderEntry>, event: &Recorded) -> Result<(), Poison> {

@@ -148,7 +148,7 @@ pub(super) async fn install(pool: &Pool, reader: &Reader) -> Result<(), PgError>
     tx.execute(LOCK_TABLES, &[]).await?;
     let mut made = false;
     if let ReaderKind::Projection(projection) = &reader.0 {
-        let table = projection.table();
+        let table = projection.view();
         let found: bool = tx.query_one(FIND_TABLE, &[&table]).await?.get(0);
         if !found {
             made = true;

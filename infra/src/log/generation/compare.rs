@@ -1,0 +1,1 @@
+//! In what the rows of two generations differ.

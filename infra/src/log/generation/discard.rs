@@ -1,0 +1,1 @@
+//! A generation that nobody wants any more.

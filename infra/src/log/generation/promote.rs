@@ -1,0 +1,1 @@
+//! Which generation the view of a projection shows.
