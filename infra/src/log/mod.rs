@@ -35,8 +35,8 @@ mod worker;
 pub use activity::{ReaderActivity, ReaderStage};
 pub use feed::{Feed, FeedError};
 pub use generation::{
-    Comparison, Difference, Differs, Generation, GenerationError, GenerationState, Keep,
-    generations,
+    Comparison, Difference, Differs, Generation, GenerationError, GenerationState, Keep, compare,
+    discard, generations, promote, roll_back, sweep_generations,
 };
 pub use options::ReaderOptions;
 pub use owner::Readers;

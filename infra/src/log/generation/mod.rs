@@ -4,6 +4,7 @@
 mod compare;
 mod discard;
 mod error;
+mod first;
 mod promote;
 mod state;
 mod sweep;
@@ -12,14 +13,28 @@ use std::time::Duration;
 
 use tokio_postgres::Error;
 
+use super::Reader;
+use super::reader::ReaderKind;
 use crate::postgres::{GenericClient, PgError, Pool, Transaction};
+pub use compare::compare;
+pub use discard::discard;
+pub(super) use discard::drop_all;
 pub use error::GenerationError;
+use error::Refused;
+pub(super) use first::make_first;
+pub use promote::{promote, roll_back};
 pub use state::{Generation, GenerationState};
+pub use sweep::sweep_generations;
 
 const LIST: &str = include_str!("list.sql");
 const FIND_TARGETS: &str = include_str!("find_targets.sql");
 const LOCK_CHECKPOINT: &str = "select position, generation from readers.checkpoints \
     where name = $1 and version = $2 for update";
+/// A page is written within it. Whoever waits for the checkpoint alone holds up nobody.
+const LIMIT_CHECKPOINT_WAIT: &str = "set local lock_timeout = '2s'";
+/// So long everybody else waits behind whoever waits for the lock of a view or of a table.
+const LIMIT_TABLE_WAIT: &str = "set local lock_timeout = '100ms'";
+const HAVE_SAME_COLUMNS: &str = include_str!("have_same_columns.sql");
 const FREE_CHECKPOINT: &str = include_str!("free_checkpoint.sql");
 const FAIL: &str = include_str!("fail.sql");
 
@@ -72,6 +87,57 @@ pub async fn generations(pool: &Pool, name: &str) -> Result<Vec<Generation>, PgE
     let client = pool.get().await?;
     let list = client.prepare_cached(LIST).await?;
     client.query(&list, &[&name]).await?.iter().map(Generation::from_row).collect()
+}
+
+/// The name and the version of a projection.
+fn id_of(reader: &Reader) -> Result<(&'static str, i16), GenerationError> {
+    match reader.0 {
+        ReaderKind::Projection(_) => Ok((reader.name(), reader.version())),
+        ReaderKind::Worker(_) => Err(GenerationError::Worker),
+    }
+}
+
+/// The generations of one version, the newest first.
+async fn of_version(
+    client: &impl GenericClient,
+    (name, version): (&str, i16),
+) -> Result<Vec<Generation>, GenerationError> {
+    let list = client.prepare_cached(LIST).await?;
+    let mut found = Vec::new();
+    for row in client.query(&list, &[&name]).await? {
+        found.push(Generation::from_row(&row)?);
+    }
+    found.retain(|generation| generation.version == version);
+    Ok(found)
+}
+
+async fn find(
+    client: &impl GenericClient,
+    id: (&str, i16),
+    generation: i32,
+) -> Result<Generation, GenerationError> {
+    let found = of_version(client, id).await?.into_iter().find(|it| it.generation == generation);
+    found.ok_or(GenerationError::NotFound)
+}
+
+/// Whether two relations have the same columns in the same order. One that is not there has those of the other.
+async fn have_same_columns(
+    client: &impl GenericClient,
+    one: &str,
+    other: &str,
+) -> Result<bool, Error> {
+    let have = client.prepare_cached(HAVE_SAME_COLUMNS).await?;
+    client.query_one(&have, &[&one, &other]).await?.try_get(0)
+}
+
+/// As [`lock_checkpoint`], for at most as long as a page takes, and first in its transaction.
+async fn lock(tx: &Transaction<'_>, (name, version): (&str, i16)) -> Result<(), Refused> {
+    tx.batch_execute(LIMIT_CHECKPOINT_WAIT).await?;
+    let lock = tx.prepare_cached(LOCK_CHECKPOINT).await?;
+    match tx.query_opt(&lock, &[&name, &version]).await? {
+        Some(_) => Ok(()),
+        None => Err(GenerationError::NotFound.into()),
+    }
 }
 
 /// A table that a reader writes.
