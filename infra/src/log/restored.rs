@@ -65,13 +65,13 @@ mod tests {
           ('past', 1, 4, 'failed', 9), ('past', 2, 1, 'live', 0), ('at', 1, 1, 'live', 0),
           ('at', 1, 2, 'joined', 0), ('at', 1, 3, 'building', 5), ('ahead', 1, 1, 'building', 6))
           as generation (name, version, generation, state, position);
-        create table read_models.past_v1_g1 ();
+        create table read_models.past_v1_g1 (id int);
         create table read_models.past_v1_g2 ();
         create table read_models.past_v1_g3 ();
         create view read_models.past as select * from read_models.past_v1_g1;
         create table read_models.past_v2 ();
         create table read_models.past_very_v1_g1 ();
-        create table read_models.at_v1_g1 ();
+        create table read_models.at_v1_g1 (id int);
         create view read_models.at as select * from read_models.at_v1_g1";
     const GENERATIONS: &str = "select concat_ws(' ', name, version, generation, state, position,
           case when lease_until < clock_timestamp() then 'free' when lease_until is null then 'none' else 'held' end,
