@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod api_tokens;
 pub mod backup;
 pub mod bearer;
+pub mod build_id;
 pub mod clock;
 pub mod cluster;
 pub mod credentials;

@@ -55,7 +55,7 @@ async fn checksums(pool: &Pool) -> Tables {
     let client = pool.get().await.unwrap();
     let mut tables = Tables::new();
     for projection in projections::all() {
-        let sql = CHECKSUM.replace("{table}", &projection.table().unwrap());
+        let sql = CHECKSUM.replace("{table}", &projection.view().unwrap());
         let row = client.query_one(&sql, &[]).await.unwrap();
         tables.insert(projection.name(), (row.get(0), row.get(1)));
     }

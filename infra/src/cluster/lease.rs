@@ -10,7 +10,7 @@
 //! The columns stand in the row that they guard, so that one statement checks the lease and writes:
 //!
 //! - `readers.checkpoints`: each advance of the checkpoint renews the lease too.
-//! - `readers.replays`: as a checkpoint, but a task of its own renews.
+//! - `readers.generations`: as a checkpoint, while a replay builds one, but a task of its own renews.
 //! - `working.run_tasks`: claimed by a function of the database, which is fair between workspaces.
 //! - `working.outbox`: neither renewed nor given back. Whoever stops while it sends cannot say whether
 //!   the mail went, so the mail waits for the end of the lease and is then reported.

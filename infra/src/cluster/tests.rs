@@ -21,7 +21,7 @@ async fn what_a_node_holds_has_the_columns_of_a_lease() {
     let tables: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let expected = [
         "readers.checkpoints: fence int8, lease_until timestamptz, node uuid",
-        "readers.replays: fence int8, lease_until timestamptz, node uuid",
+        "readers.generations: fence int8, lease_until timestamptz, node uuid",
         "working.leader_leases: fence int8, lease_until timestamptz, node uuid",
         "working.live_nodes: node uuid",
         "working.nodes: lease_until timestamptz, node uuid",

@@ -33,6 +33,8 @@ failpoints! {
     ProjectionWritten = "projection.written",
     /// Rows and checkpoint are committed.
     ProjectionCommitted = "projection.committed",
+    /// The view of a projection shows another generation, and whoever asked for that has no answer.
+    ReplayPromoted = "replay.promoted",
     /// A worker has acted, and its checkpoint is not committed.
     WorkerReacted = "worker.reacted",
     /// Part of a shadow table is committed.

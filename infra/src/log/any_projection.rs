@@ -2,8 +2,8 @@
 
 use std::marker::PhantomData;
 
-use super::Projection;
 use super::rows::{Rows, TypedRows};
+use super::{Projection, Reads};
 
 /// A projection whose type is known only at run time.
 pub(super) trait AnyProjection: Send + Sync {
@@ -11,18 +11,19 @@ pub(super) trait AnyProjection: Send + Sync {
     fn version(&self) -> i16;
     fn event_types(&self) -> &'static [&'static str];
     fn takes_unknown(&self) -> bool;
-    fn reads_causes(&self) -> bool;
+    fn looks_at(&self) -> Reads;
     fn table_sql(&self) -> &'static str;
     fn indexes_sql(&self) -> &'static str;
     fn rows(&self, table: &str) -> Box<dyn Rows>;
 
-    fn table(&self) -> String {
-        format!("read_models.{}", table_name(self.name(), self.version()))
+    /// What statements name, with its schema. It is read only: rows are written into the table of a generation.
+    fn view(&self) -> String {
+        format!("read_models.{}", view_name(self.name(), self.version()))
     }
 }
 
-/// The first version has the bare name; later versions are tables of their own.
-pub(super) fn table_name(name: &str, version: i16) -> String {
+/// The first version has the bare name; each later version has a view of its own.
+pub(super) fn view_name(name: &str, version: i16) -> String {
     if version == 1 { name.to_owned() } else { format!("{name}_v{version}") }
 }
 
@@ -46,8 +47,8 @@ impl<P: Projection> AnyProjection for ErasedProjection<P> {
         P::TAKES_UNKNOWN
     }
 
-    fn reads_causes(&self) -> bool {
-        P::READS_CAUSES
+    fn looks_at(&self) -> Reads {
+        P::READS
     }
 
     fn table_sql(&self) -> &'static str {

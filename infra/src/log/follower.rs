@@ -168,7 +168,7 @@ impl Follower {
         if !self.owned.advance(&tx, from, to, read).await? {
             return Err(Stop::Lost);
         }
-        let mut work = Work::of(&self.reader);
+        let mut work = Work::of(&self.reader, &self.reader.view().unwrap_or_default());
         // As an event that the database refuses: the stream is parked, and the others go on.
         let processed = supervise::caught(work.process(&mut tx, &wanted, Order::Log)).await;
         let outcome = processed.unwrap_or_else(|panicked| Err(Stop::Data(panicked.to_string())))?;
@@ -185,7 +185,7 @@ impl Follower {
             to = reached;
         }
         for poisoned in &poisoned {
-            parked::park(&tx, self.id(), false, poisoned).await?;
+            parked::park(&tx, self.id(), 0, poisoned).await?;
         }
         failpoint!(ProjectionWritten if self.reader.kind() == "projection");
         failpoint!(WorkerReacted if self.reader.kind() == "worker");
@@ -218,7 +218,7 @@ impl Follower {
             return Err(Stop::Lost);
         }
         let poisoned = Poisoned { stream, position, poison: Poison::Unfit(why) };
-        parked::park(&tx, self.id(), false, &poisoned).await?;
+        parked::park(&tx, self.id(), 0, &poisoned).await?;
         tx.commit().await?;
         self.owned.wrote(to);
         self.parked.streams.insert(stream);

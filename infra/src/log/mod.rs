@@ -5,7 +5,9 @@ mod alarm;
 mod any_projection;
 mod checkpoint;
 mod feed;
+mod fold;
 mod follower;
+mod generation;
 pub(crate) mod json;
 mod options;
 mod owner;
@@ -32,11 +34,15 @@ mod worker;
 
 pub use activity::{ReaderActivity, ReaderStage};
 pub use feed::{Feed, FeedError};
+pub use generation::{
+    Comparison, Difference, Differs, Generation, GenerationError, GenerationState, Keep, compare,
+    discard, generations, promote, roll_back, sweep_generations,
+};
 pub use options::ReaderOptions;
 pub use owner::Readers;
 pub use parked::{Parked, parked, release};
 pub use positions::ReadPositions;
-pub use projection::{Poison, Projection, Row};
+pub use projection::{Origin, Poison, Projection, Reads, Row};
 pub use read_through::read_through;
 pub use reader::Reader;
 pub use recorded::{DamagedEvent, Recorded};

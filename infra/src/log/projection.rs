@@ -4,6 +4,7 @@ use std::hash::Hash;
 
 use domain::DecodeError;
 use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
 
 use super::Recorded;
 use super::value::Value;
@@ -83,6 +84,37 @@ macro_rules! row {
     };
 }
 
+/// Where the events of a row stand: all of them in one stream, or one alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The events of a stream.
+    Stream(Uuid),
+    /// The event at a position.
+    Position(i64),
+}
+
+/// What a fold looks at, besides an event's place, type, tenant and time, which are always read. A column that is not
+/// read is neither written by the server nor sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a column that is read or is not")]
+pub struct Reads {
+    /// What the event says.
+    pub data: bool,
+    /// Its sealed fields.
+    pub sealed: bool,
+    /// Who caused it.
+    pub actor: bool,
+    /// Its session, request, correlation, causation and subjects.
+    pub causes: bool,
+}
+
+impl Reads {
+    /// All there is.
+    pub const ALL: Self = Self { data: true, sealed: true, actor: true, causes: true };
+    /// What the event says, open and sealed, and not who or what caused it.
+    pub const CONTENT: Self = Self { actor: false, causes: false, ..Self::ALL };
+}
+
 /// A read model. It sees sealed bytes only, and needs no keys.
 pub trait Projection: Send + Sync + 'static {
     /// Folder, table, checkpoint and metric label.
@@ -99,9 +131,8 @@ pub trait Projection: Send + Sync + 'static {
     const APPEND_ONLY: bool = false;
     /// Its fold decodes no event, so that it also takes those that this programme does not know.
     const TAKES_UNKNOWN: bool = false;
-    /// Whether its fold looks at who and what caused an event: its actor, session, request, correlation, causation and
-    /// subjects. A replay of one that does not reads them as absent.
-    const READS_CAUSES: bool = true;
+    /// What its fold looks at. A replay reads the rest as absent.
+    const READS: Reads = Reads::ALL;
     /// What a row is about. All events of one key come from one stream.
     type Key: Value + Copy + Eq + Hash;
     /// What is kept for each key.
@@ -109,6 +140,9 @@ pub trait Projection: Send + Sync + 'static {
 
     /// The row that an event belongs to.
     fn key(event: &Recorded) -> Self::Key;
+
+    /// What made the row: no other event changes it.
+    fn origin(row: &Self::Row) -> Origin;
 
     /// Whether the key has no row before this event, for certain: a replay then looks for none.
     fn begins(_: &Recorded) -> bool {

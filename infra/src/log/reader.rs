@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::any_projection::{AnyProjection, ErasedProjection};
-use super::{Projection, Recorded, Worker};
+use super::{Projection, Reads, Recorded, Worker};
 
 /// Follows the log with a checkpoint.
 #[derive(Clone)]
@@ -43,10 +43,10 @@ impl Reader {
         }
     }
 
-    /// The table of a projection, with its schema. A worker has none.
-    pub fn table(&self) -> Option<String> {
+    /// The view that shows the rows of a projection, with its schema. A worker has none.
+    pub fn view(&self) -> Option<String> {
         match &self.0 {
-            ReaderKind::Projection(projection) => Some(projection.table()),
+            ReaderKind::Projection(projection) => Some(projection.view()),
             ReaderKind::Worker(_) => None,
         }
     }
@@ -73,10 +73,10 @@ impl Reader {
         }
     }
 
-    pub(super) fn reads_causes(&self) -> bool {
+    pub(super) fn looks_at(&self) -> Reads {
         match &self.0 {
-            ReaderKind::Projection(projection) => projection.reads_causes(),
-            ReaderKind::Worker(_) => true,
+            ReaderKind::Projection(projection) => projection.looks_at(),
+            ReaderKind::Worker(_) => Reads::ALL,
         }
     }
 

@@ -11,7 +11,7 @@ use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use super::Projection;
-use super::any_projection::table_name;
+use super::any_projection::view_name;
 use super::projection::Row;
 use super::value::{Cell, Value};
 use crate::metrics::Metrics;
@@ -168,7 +168,7 @@ fn statement<P: Projection>() -> String {
     let columns = P::Row::columns();
     let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
     let found: Vec<_> = names.iter().map(|name| format!("found.{name}")).collect();
-    FIND.replace("{table}", &table_name(P::NAME, P::VERSION))
+    FIND.replace("{table}", &view_name(P::NAME, P::VERSION))
         .replace("{name}", P::NAME)
         .replace("{version}", &P::VERSION.to_string())
         .replace("{key}", names.first().copied().unwrap_or_default())

@@ -41,8 +41,10 @@ pub struct ReaderStatus {
     pub parked: i64,
     /// How far a replay has come, and how far it goes.
     pub replay: Option<(i64, i64)>,
-    /// A projection that has read events, and has no table: what it shows is read from the log, stream by stream.
+    /// A projection that has read events, and has no view: what it shows is read from the log, stream by stream.
     pub lacks_table: bool,
+    /// The one that the view of a projection shows; 0: a worker, or none.
+    pub generation: i32,
 }
 
 /// Every reader that was ever installed, by name and version.
@@ -75,6 +77,7 @@ impl ReaderStatus {
             parked: row.try_get(11)?,
             replay: replayed.zip(ceiling),
             lacks_table: row.try_get(14)?,
+            generation: row.try_get(15)?,
         })
     }
 }

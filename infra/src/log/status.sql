@@ -8,9 +8,11 @@ select c.name, c.version, c.kind, c.position, h.position, c.node, c.fence, c.pro
   (select count(*) from readers.parked p where (p.reader, p.version) = (c.name, c.version) and not p.replay),
   r.position, r.ceiling,
   c.kind = 'projection' and c.position > 0
-    and to_regclass(format('read_models.%I', c.name || case c.version when 1 then '' else '_v' || c.version end)) is null
+    and to_regclass(format('read_models.%I', c.name || case c.version when 1 then '' else '_v' || c.version end)) is null,
+  c.generation
 from readers.checkpoints c
 cross join (select coalesce(max(position), 0) as position from event_log.events) h
 left join event_log.events n on n.position = c.position + 1
-left join readers.replays r on (r.name, r.version) = (c.name, c.version) and r.lease_until > clock_timestamp()
+left join readers.generations r on (r.name, r.version) = (c.name, c.version)
+  and r.state = 'building' and r.lease_until > clock_timestamp()
 order by c.name, c.version

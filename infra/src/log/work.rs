@@ -94,9 +94,10 @@ pub(super) enum Work {
 }
 
 impl Work {
-    pub(super) fn of(reader: &Reader) -> Self {
+    /// `table`: where the rows of a projection are written, with its schema.
+    pub(super) fn of(reader: &Reader, table: &str) -> Self {
         match &reader.0 {
-            ReaderKind::Projection(projection) => Self::Rows(projection.rows(&projection.table())),
+            ReaderKind::Projection(projection) => Self::Rows(projection.rows(table)),
             ReaderKind::Worker(worker) => Self::Worker(Arc::clone(worker)),
         }
     }

@@ -5,9 +5,7 @@ use super::migrate::{BREAKING_KEYRING, BREAKING_LOG, Migration, breaking_after};
 use super::{ConnectOptions, DatabaseUrl, PgError, connect_one, schema};
 use tokio_postgres::Client;
 
-/// The table of the nodes: before V11 of the log another one; none before V2.
-const FIND_NODES: &str =
-    "select coalesce(to_regclass('working.nodes'), to_regclass('readers.nodes'))::text";
+const FIND_NODES: &str = include_str!("find_nodes.sql");
 const KEYRING_USERS: &str = include_str!("keyring_users.sql");
 const LIVE_NODES: &str = include_str!("live_nodes.sql");
 
@@ -58,8 +56,10 @@ pub async fn keyring_users(keyring: &DatabaseUrl) -> Result<Vec<String>, PgError
 }
 
 async fn nodes(client: &Client) -> Result<Vec<String>, PgError> {
-    let found: Option<String> = client.query_one(FIND_NODES, &[]).await?.try_get(0)?;
-    let Some(table) = found else { return Ok(Vec::new()) };
-    let rows = client.query(&LIVE_NODES.replace("{nodes}", &table), &[]).await?;
+    let found = client.query_one(FIND_NODES, &[]).await?;
+    let (nodes, replays): (Option<String>, Option<String>) = (found.try_get(0)?, found.try_get(1)?);
+    let (Some(nodes), Some(replays)) = (nodes, replays) else { return Ok(Vec::new()) };
+    let live = LIVE_NODES.replace("{nodes}", &nodes).replace("{replays}", &replays);
+    let rows = client.query(&live, &[]).await?;
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }

@@ -21,7 +21,7 @@ pub(super) mod keyring {
 
 /// The migrations that a running node of an older version cannot work with. They say so in their
 /// first lines.
-pub(super) const BREAKING_LOG: &[i32] = &[9, 11, 24, 27, 28, 31, 34];
+pub(super) const BREAKING_LOG: &[i32] = &[9, 11, 24, 27, 28, 31, 34, 38];
 pub(super) const BREAKING_KEYRING: &[i32] = &[3, 6, 9, 13];
 
 /// What a migration found missing, and did.

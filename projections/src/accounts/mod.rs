@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::account::{AccountEvent, Consent};
 use domain::privacy::{AccountEmail, AccountName, AccountUsername, Field, Purpose, sealed_bytes};
 use domain::{AccountId, Event, TenantId};
-use infra::log::{Json, Poison, Projection, Recorded, Row};
+use infra::log::{Json, Origin, Poison, Projection, Reads, Recorded, Row};
 use infra::postgres::{PgError, Pool};
 use uuid::Uuid;
 
@@ -82,12 +82,16 @@ impl Projection for Accounts {
     const INDEXES: &'static str = "\
         create index on {table} (erasure_due) where erasure_due is not null and erased_at is null;
         create index on {table} (unverified_used_at, account_id) where unverified_used_at is not null";
-    const READS_CAUSES: bool = false;
+    const READS: Reads = Reads::CONTENT;
     type Key = AccountId;
     type Row = Account;
 
     fn key(event: &Recorded) -> AccountId {
         AccountId(event.stream_id())
+    }
+
+    fn origin(row: &Account) -> Origin {
+        Origin::Stream(row.account_id.0)
     }
 
     fn begins(event: &Recorded) -> bool {

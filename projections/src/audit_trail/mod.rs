@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{ActorId, TenantId};
-use infra::log::{Feed, FeedError, Poison, Projection, Recorded, ToSql, Type};
+use infra::log::{Feed, FeedError, Origin, Poison, Projection, Reads, Recorded, ToSql, Type};
 use infra::postgres::{PgError, Pool, PooledClient, TimeOrder};
 use uuid::Uuid;
 
@@ -38,11 +38,16 @@ impl Projection for AuditTrail {
     const INDEXES: &'static str = include_str!("indexes.sql");
     const APPEND_ONLY: bool = true;
     const TAKES_UNKNOWN: bool = true;
+    const READS: Reads = Reads { data: false, sealed: false, actor: true, causes: false };
     type Key = i64;
     type Row = Entry;
 
     fn key(event: &Recorded) -> i64 {
         event.position()
+    }
+
+    fn origin(row: &Entry) -> Origin {
+        Origin::Position(row.position)
     }
 
     fn fold(row: &mut Option<Entry>, event: &Recorded) -> Result<(), Poison> {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::workspace::{Role, WorkspaceEvent};
 use domain::{AccountId, Event, WorkspaceId};
 use infra::ids::hashed;
-use infra::log::{Json, Poison, Projection, Recorded};
+use infra::log::{Json, Origin, Poison, Projection, Reads, Recorded};
 use infra::postgres::{PgError, Pool, TimeOrder, TimePlace};
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ impl Projection for Memberships {
         &["workspace.member_joined", "workspace.role_changed", "workspace.member_removed"];
     const TABLE: &'static str = include_str!("table.sql");
     const INDEXES: &'static str = "create index on {table} (account_id, workspace_id)";
-    const READS_CAUSES: bool = false;
+    const READS: Reads = Reads { sealed: false, ..Reads::CONTENT };
     type Key = Uuid;
     type Row = Membership;
 
@@ -44,6 +44,10 @@ impl Projection for Memberships {
         let account = decode(event).ok().as_ref().and_then(member);
         // Without a member it has no row: the fold refuses it, and its stream is parked.
         id(WorkspaceId(event.stream_id()), account.unwrap_or(AccountId(Uuid::nil())))
+    }
+
+    fn origin(row: &Membership) -> Origin {
+        Origin::Stream(row.workspace_id.0)
     }
 
     fn fold(row: &mut Option<Membership>, event: &Recorded) -> Result<(), Poison> {

@@ -10,7 +10,7 @@ use domain::privacy::{
 };
 use domain::run::{self, RunEvent, RunState, Work};
 use domain::{ActorId, DeploymentId, Event, RunId, ServerId, TenantId, WorkspaceId};
-use infra::log::{Json, Poison, Projection, Recorded, Row, SqlRow, ToSql, Type};
+use infra::log::{Json, Origin, Poison, Projection, Reads, Recorded, Row, SqlRow, ToSql, Type};
 use infra::postgres::{PgError, Pool, PoolClient, TimeOrder, TimePlace};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -97,11 +97,16 @@ impl Projection for Runs {
     const TABLE: &'static str = include_str!("table.sql");
     const INDEXES: &'static str =
         "create index on {table} (tenant_id, requested_at desc, run_id desc)";
+    const READS: Reads = Reads { causes: false, ..Reads::ALL };
     type Key = RunId;
     type Row = Run;
 
     fn key(event: &Recorded) -> RunId {
         RunId(event.stream_id())
+    }
+
+    fn origin(row: &Run) -> Origin {
+        Origin::Stream(row.run_id.0)
     }
 
     fn begins(event: &Recorded) -> bool {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::seat::SeatEvent;
+use domain::seat::{SeatEvent, pool_stream};
 use domain::{AccountId, ActorId, EventId, LeaseId, WorkspaceId};
-use infra::log::{Json, Poison, Projection, Recorded};
+use infra::log::{Json, Origin, Poison, Projection, Reads, Recorded};
 use serde::{Deserialize, Serialize};
 
 pub struct SeatPools;
@@ -47,11 +47,16 @@ impl Projection for SeatPools {
     ];
     const TABLE: &'static str = include_str!("table.sql");
     const INDEXES: &'static str = "";
+    const READS: Reads = Reads { sealed: false, causes: false, ..Reads::ALL };
     type Key = WorkspaceId;
     type Row = SeatPool;
 
     fn key(event: &Recorded) -> WorkspaceId {
         WorkspaceId(event.tenant().0)
+    }
+
+    fn origin(row: &SeatPool) -> Origin {
+        Origin::Stream(pool_stream(row.workspace_id))
     }
 
     fn begins(event: &Recorded) -> bool {

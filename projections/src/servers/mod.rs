@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::privacy::{Field, ServerHost, ServerName, ServerUser, sealed_bytes};
 use domain::server::{Credential, Fingerprint, HostKey, PublicKey, Reach, ServerEvent, Watch};
 use domain::{DeploymentId, Event, ServerId, WorkspaceId};
-use infra::log::{Json, Poison, Projection, Recorded, Row, ToSql, Type};
+use infra::log::{Json, Origin, Poison, Projection, Reads, Recorded, Row, ToSql, Type};
 use infra::postgres::{PgError, Pool, TimeOrder, TimePlace};
 
 const LIST_NEWEST: &str =
@@ -64,12 +64,16 @@ impl Projection for Servers {
     const TABLE: &'static str = include_str!("table.sql");
     const INDEXES: &'static str =
         "create index on {table} (workspace_id, registered_at desc, server_id desc)";
-    const READS_CAUSES: bool = false;
+    const READS: Reads = Reads::CONTENT;
     type Key = ServerId;
     type Row = Server;
 
     fn key(event: &Recorded) -> ServerId {
         ServerId(event.stream_id())
+    }
+
+    fn origin(row: &Server) -> Origin {
+        Origin::Stream(row.server_id.0)
     }
 
     fn begins(event: &Recorded) -> bool {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::privacy::{Field, LoginIp, LoginUserAgent, sealed_bytes};
 use domain::session::SessionEvent;
 use domain::{AccountId, DecodeError, Event, SessionId, TenantId};
-use infra::log::{Poison, Projection, Recorded, Row, ToSql, Type};
+use infra::log::{Origin, Poison, Projection, Reads, Recorded, Row, ToSql, Type};
 use infra::postgres::{PgError, Pool, TimeOrder, TimePlace};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -46,12 +46,16 @@ impl Projection for Sessions {
     const INDEXES: &'static str = "\
         create index on {table} (account_id, opened_at desc, session_id desc) \
         where closed_at is null";
-    const READS_CAUSES: bool = false;
+    const READS: Reads = Reads::CONTENT;
     type Key = SessionId;
     type Row = Session;
 
     fn key(event: &Recorded) -> SessionId {
         SessionId(event.stream_id())
+    }
+
+    fn origin(row: &Session) -> Origin {
+        Origin::Stream(row.session_id.0)
     }
 
     fn begins(event: &Recorded) -> bool {

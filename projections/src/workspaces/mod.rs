@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::privacy::{Field, WorkspaceName, sealed_bytes};
 use domain::workspace::{Role, WorkspaceEvent};
 use domain::{Event, TenantId, WorkspaceId};
-use infra::log::{Poison, Projection, Recorded};
+use infra::log::{Origin, Poison, Projection, Reads, Recorded};
 use infra::postgres::{PgError, Pool};
 use tokio_postgres::error::SqlState;
 
@@ -67,12 +67,16 @@ impl Projection for Workspaces {
         where deletion_due is not null and deleted_at is null; \
         create index on {table} (restricted_since, workspace_id) \
         where restricted_since is not null and deletion_due is null";
-    const READS_CAUSES: bool = false;
+    const READS: Reads = Reads::CONTENT;
     type Key = WorkspaceId;
     type Row = Workspace;
 
     fn key(event: &Recorded) -> WorkspaceId {
         WorkspaceId(event.stream_id())
+    }
+
+    fn origin(row: &Workspace) -> Origin {
+        Origin::Stream(row.workspace_id.0)
     }
 
     fn begins(event: &Recorded) -> bool {

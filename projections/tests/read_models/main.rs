@@ -11,10 +11,14 @@
 mod audit_trail;
 mod checkpoints;
 mod damaged_events;
+mod fold;
 mod folds;
+mod generations;
 mod harness;
+mod joined;
 mod lists;
 mod mixed;
+mod origin;
 mod owners;
 mod read_through;
 mod readers;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex};
 
 use async_trait::async_trait;
-use infra::log::{Poison, Projection, Recorded, Worker, WorkerError};
+use infra::log::{Origin, Poison, Projection, Recorded, Worker, WorkerError};
 use infra::postgres::Transaction;
 use uuid::Uuid;
 
@@ -49,6 +49,10 @@ impl Projection for Tally {
 
     fn key(event: &Recorded) -> Uuid {
         event.stream_id()
+    }
+
+    fn origin(row: &Letters) -> Origin {
+        Origin::Stream(row.stream)
     }
 
     fn fold(row: &mut Option<Letters>, event: &Recorded) -> Result<(), Poison> {

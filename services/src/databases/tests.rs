@@ -38,7 +38,7 @@ async fn a_breaking_migration_is_refused_while_a_node_runs_unless_it_is_forced()
 
     let start = "the databases are not migrated: V9__plain_words, V11__cluster, V24__ended_api_tokens, \
         V27__names_of_operator_tokens, V28__one_claim_of_tasks, V31__secrets_of_api_tokens, \
-        V34__runs_that_say_more would break";
+        V34__runs_that_say_more, V38__generations would break";
     assert!(refused.starts_with(start), "{refused}");
     assert!(refused.contains("node 00000000-0000-0000-0000-00000000000b"), "{refused}");
     // It has begun: the tables of V9 are there already.

@@ -121,7 +121,7 @@ async fn numbers(pool: &Pool, sql: &str) -> Vec<i64> {
 async fn checksums(pool: &Pool) -> Vec<String> {
     let client = pool.get().await.unwrap();
     let mut sums = Vec::new();
-    for table in PROJECTIONS.iter().filter_map(|name| projections::named(name)?.table()) {
+    for table in PROJECTIONS.iter().filter_map(|name| projections::named(name)?.view()) {
         let sql = format!(
             "select md5(coalesce(string_agg(of::text, e'\\n' order by of::text), '')) \
              from {table} of"

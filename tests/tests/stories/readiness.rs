@@ -92,10 +92,10 @@ async fn a_flood_of_probes_is_one_look_and_takes_no_connection_of_requests() {
     is_ready(&node.client()).await;
     let mut holder = installation.log().await;
     let held = holder.transaction().await.unwrap();
-    held.batch_execute("lock table readers.replays in access exclusive mode").await.unwrap();
+    held.batch_execute("lock table readers.generations in access exclusive mode").await.unwrap();
     let observer = installation.log().await;
     let looks = "select count(*) from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock' and query like '%readers.replays r on%'";
+        where datname = current_database() and wait_event_type = 'Lock' and query like '%readers.generations r on%'";
     let flood: Vec<_> = (0..60)
         .map(|_| {
             let client = node.client();

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::EventId;
 
 use super::reader::{Reader, ReaderKind};
-use super::{Recorded, parked};
+use super::{Recorded, generation, parked};
 use crate::cluster::Lease;
 use crate::postgres::{PgError, Pool};
 
@@ -17,7 +17,6 @@ const RECORD_ERROR: &str = "update readers.checkpoints set last_error = $5 \
 /// Held by whoever makes or deletes checkpoints and tables of readers.
 pub(super) const LOCK_TABLES: &str =
     "select pg_advisory_xact_lock('readers.checkpoints'::regclass::bigint)";
-const FIND_TABLE: &str = "select to_regclass($1) is not null";
 const INSTALL: &str = include_str!("install.sql");
 const KEEP: &str = include_str!("keep.sql");
 
@@ -141,24 +140,24 @@ impl OwnedReader {
     }
 }
 
-/// Creates the reader's checkpoint, and its table if it has one, unless they exist.
+/// Creates the reader's checkpoint, and its view with the first table behind it if it has one, unless they exist.
 pub(super) async fn install(pool: &Pool, reader: &Reader) -> Result<(), PgError> {
     let mut client = pool.get().await?;
     let tx = client.transaction().await?;
     tx.execute(LOCK_TABLES, &[]).await?;
-    let mut made = false;
-    if let ReaderKind::Projection(projection) = &reader.0 {
-        let table = projection.table();
-        let found: bool = tx.query_one(FIND_TABLE, &[&table]).await?.get(0);
-        if !found {
-            made = true;
-            tx.batch_execute(&projection.table_sql().replace("{table}", &table)).await?;
-            tx.batch_execute(&projection.indexes_sql().replace("{table}", &table)).await?;
-            parked::delete_all(&tx, reader).await?;
+    let made = match &reader.0 {
+        ReaderKind::Projection(projection) => {
+            generation::make_first(&tx, projection.as_ref()).await?
         }
+        ReaderKind::Worker(_) => None,
+    };
+    let (name, version, kind) = (reader.name(), reader.version(), reader.kind());
+    if let Some(generation) = made {
+        parked::delete_all(&tx, reader).await?;
+        tx.execute(INSTALL, &[&name, &version, &kind, &generation]).await?;
+    } else {
+        tx.execute(KEEP, &[&name, &version, &kind]).await?;
     }
-    let install = if made { INSTALL } else { KEEP };
-    tx.execute(install, &[&reader.name(), &reader.version(), &reader.kind()]).await?;
     tx.commit().await?;
     Ok(())
 }

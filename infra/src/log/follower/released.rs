@@ -25,7 +25,7 @@ impl Follower {
             return Ok(());
         }
         let client = self.pool.get().await?;
-        let rows = parked::load(&client, self.id(), false).await?;
+        let rows = parked::load(&client, self.id()).await?;
         drop(client);
         self.parked =
             ParkedStreams { streams: rows.iter().map(|row| row.stream).collect(), is_loaded: true };
@@ -70,7 +70,7 @@ impl Follower {
         let page = parked::stream(&tx, row.stream, range, self.options.page).await?;
         let (events, unknown) = self.reader.known(&page, self.options.newest_version);
         let wanted: Vec<_> = events.iter().filter(|event| self.reader.reads(event)).collect();
-        let mut work = Work::of(&self.reader);
+        let mut work = Work::of(&self.reader, &self.reader.view().unwrap_or_default());
         let outcome = work.process(&mut tx, &wanted, Order::Released).await?;
         work.finish(&tx).await?;
         let (mut next, mut unavailable) = (events.last().map(|last| last.position() + 1), None);
@@ -82,7 +82,7 @@ impl Follower {
         }
         let released = match (&poisoned, next) {
             (Some(poisoned), _) => {
-                parked::park(&tx, self.id(), false, poisoned).await?;
+                parked::park(&tx, self.id(), 0, poisoned).await?;
                 ReleasedPage::Parked
             }
             (None, Some(next)) => {
@@ -103,7 +103,7 @@ impl Follower {
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
         let poisoned = Poisoned { stream, position, poison: Poison::Unfit(why) };
-        parked::park(&tx, self.id(), false, &poisoned).await?;
+        parked::park(&tx, self.id(), 0, &poisoned).await?;
         Ok(tx.commit().await?)
     }
 }

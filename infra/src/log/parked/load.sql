@@ -1,3 +1,3 @@
-select stream_id, from_position, released_at is not null
+select stream_id, from_position, released_at is not null, generation
 from readers.parked
-where reader = $1 and version = $2 and replay = $3
+where reader = $1 and version = $2

@@ -80,38 +80,42 @@ pub async fn release(pool: &Pool, reader: &str, stream: Uuid) -> Result<bool, Pg
 /// What a reader needs to know of a stream that it has parked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ParkedRow {
+    /// The generation for which it waits; 0 for a worker.
+    pub generation: i32,
     pub stream: Uuid,
     pub from_position: i64,
     pub released: bool,
 }
 
+/// Those of every generation.
 pub(super) async fn load(
     client: &impl GenericClient,
     (name, version): (&str, i16),
-    replay: bool,
 ) -> Result<Vec<ParkedRow>, tokio_postgres::Error> {
     let load = client.prepare_cached(LOAD).await?;
-    let rows = client.query(&load, &[&name, &version, &replay]).await?;
+    let rows = client.query(&load, &[&name, &version]).await?;
     let parked = rows.into_iter().map(|row| {
         Ok(ParkedRow {
             stream: row.try_get(0)?,
             from_position: row.try_get(1)?,
             released: row.try_get(2)?,
+            generation: row.try_get(3)?,
         })
     });
     parked.collect()
 }
 
+/// `generation`: of which the stream's rows are not written on; 0 for a worker.
 pub(super) async fn park(
     tx: &Transaction<'_>,
     (name, version): (&str, i16),
-    replay: bool,
+    generation: i32,
     Poisoned { stream, position, poison }: &Poisoned,
 ) -> Result<(), tokio_postgres::Error> {
-    tracing::error!(reader = name, %stream, position, error = %poison, "stream parked");
+    tracing::error!(reader = name, %stream, position, error = %poison, generation, "stream parked");
     let park = tx.prepare_cached(PARK).await?;
     let error = poison.to_string();
-    tx.execute(&park, &[&name, &version, &replay, stream, position, &error]).await?;
+    tx.execute(&park, &[&name, &version, &generation, stream, position, &error]).await?;
     Ok(())
 }
 

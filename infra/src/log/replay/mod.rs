@@ -87,7 +87,7 @@ pub async fn rehearse(pool: &Pool, reader: &Reader) -> Result<Replayed, ReplayEr
     let client = pool.get().await?;
     let through = Feed::head(&client).await?;
     drop(client);
-    let mut fold = FoldState::new(projection.rows(&projection.table()));
+    let mut fold = FoldState::new(projection.rows(&projection.view()));
     let options = ReplayOptions::of(Uuid::nil());
     let known = Watermark::default();
     let mut scan = Scan::start(pool.clone(), reader.clone(), (0, through), options, known);
@@ -97,8 +97,14 @@ pub async fn rehearse(pool: &Pool, reader: &Reader) -> Result<Replayed, ReplayEr
             fold.rows.mark_written();
         }
     }
-    let parked = fold.parked.len();
-    Ok(Replayed { from: 0, events: fold.events, through, took: started.elapsed(), parked })
+    Ok(Replayed {
+        generation: 0,
+        from: 0,
+        events: fold.events,
+        through,
+        took: started.elapsed(),
+        parked: fold.parked.len(),
+    })
 }
 
 struct Replay<'a> {
@@ -167,7 +173,7 @@ impl<'a> Replay<'a> {
             tx.batch_execute(&projection.table_sql().replace("{table}", &shadow)).await?;
             tx.execute(DELETE_PARKED, &[&name, &version, &true]).await?;
         } else {
-            let rows = parked::load(&tx, (name, version), true).await?;
+            let rows = parked::load(&tx, (name, version)).await?;
             fold.parked = rows.iter().map(|row| row.stream).collect();
         }
         tx.commit().await?;
@@ -201,6 +207,7 @@ impl<'a> Replay<'a> {
         failpoint!(ReplayBuilt);
         let through = self.swap(progress).await?;
         Ok(Replayed {
+            generation: 0,
             from: self.first,
             events: self.fold.events,
             through,
@@ -254,7 +261,7 @@ impl<'a> Replay<'a> {
         }
         self.fold.rows.write(&tx).await?;
         for poisoned in self.fold.poisoned.drain(..) {
-            parked::park(&tx, (name, version), true, &poisoned).await?;
+            parked::park(&tx, (name, version), 0, &poisoned).await?;
         }
         tx.commit().await?;
         failpoint!(ReplayWritten);
@@ -325,7 +332,7 @@ impl<'a> Replay<'a> {
 }
 
 fn shadow_table(projection: &dyn AnyProjection) -> String {
-    projection.table() + "_shadow"
+    projection.view() + "_shadow"
 }
 
 fn keep_lease(

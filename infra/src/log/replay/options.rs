@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::build_id::Build;
 use crate::log::unknown::UnknownEvent;
-use crate::log::{FeedError, NewestVersion};
+use crate::log::{FeedError, GenerationError, Keep, NewestVersion};
 use crate::postgres::PgError;
 
 /// How many connections a replay has of its pool: for its table, for the log, and to keep its lease.
@@ -28,6 +29,13 @@ pub enum ReplayError {
          table is as it was; replay with the newer version"
     )]
     Unknown { event_type: String, version: i16 },
+    #[error(
+        "{streams} streams do not fit: the fold is wrong, not the events; the table is as it was"
+    )]
+    Parks { streams: usize },
+    /// The view shows what it did.
+    #[error("generation {generation} is built and joined, and is not promoted: {why}")]
+    Joined { generation: i32, why: Box<GenerationError> },
     #[error(transparent)]
     Feed(#[from] FeedError),
     #[error(transparent)]
@@ -57,8 +65,16 @@ impl From<crate::postgres::PoolError> for ReplayError {
 pub struct ReplayOptions {
     /// Who replays: the holder of the lease.
     pub node: Uuid,
-    /// Goes on with what a crash has left. Only with the same code: what is built already stays.
+    /// Goes on with what a crash has left, if the same programme has built it.
     pub resume: bool,
+    /// Which programme builds.
+    pub build: Build,
+    /// Lets the view show the generation once it is built. Else it is joined: the reader writes it beside the live one.
+    pub promote: bool,
+    /// How long the generation of before is kept after that.
+    pub keep: Keep,
+    /// So many streams may be parked on the way; a fold that refuses more is wrong.
+    pub parked_max: usize,
     /// Positions a transaction, at most.
     pub lap: i64,
     /// How long a transaction that reads the log waits for the fold: what it has not handed on by then, the next one
@@ -75,11 +91,16 @@ pub struct ReplayOptions {
 }
 
 impl ReplayOptions {
-    /// A new replay, with the usual sizes: 100,000 positions or ten minutes a transaction, 200,000 rows in memory.
+    /// A new replay, which is promoted and keeps nothing of before, by a programme that is not known. With the usual sizes:
+    /// 100,000 positions or ten minutes a transaction, 200,000 rows in memory.
     pub const fn of(node: Uuid) -> Self {
         Self {
             node,
             resume: false,
+            build: Build::UNKNOWN,
+            promote: true,
+            keep: Keep(None),
+            parked_max: 1000,
             lap: 100_000,
             lap_time_max: Duration::from_mins(10),
             changed_max: 20_000,
@@ -106,6 +127,8 @@ pub struct Progress {
 /// What a replay has done.
 #[derive(Clone, Copy, Debug)]
 pub struct Replayed {
+    /// The generation that was built.
+    pub generation: i32,
     /// The position that an interrupted replay had reached; 0 when none was resumed.
     pub from: i64,
     /// Events of the projection's types.

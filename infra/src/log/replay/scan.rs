@@ -155,7 +155,8 @@ impl<'a> Lap<'a> {
         if found != end - after {
             return Err(hole(tx, after).await?);
         }
-        let scan = if reader.reads_causes() { SCAN } else { SCAN_WITHOUT_CAUSES };
+        let looks_at = reader.looks_at();
+        let scan = if looks_at.actor || looks_at.causes { SCAN } else { SCAN_WITHOUT_CAUSES };
         let scan = tx.prepare_cached(scan).await?;
         let types = reader.event_types();
         let values: [&(dyn ToSql + Sync); 3] = [&after, &end, &types];

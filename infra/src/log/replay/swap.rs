@@ -64,7 +64,7 @@ impl Replay<'_> {
 
     async fn try_swap(&mut self) -> Result<i64, Refused> {
         let (name, version) = (self.reader.name(), self.reader.version());
-        let (live, shadow) = (self.projection.table(), shadow_table(self.projection.as_ref()));
+        let (live, shadow) = (self.projection.view(), shadow_table(self.projection.as_ref()));
         let tx = self.client.transaction().await?;
         tx.batch_execute(LIMIT_LOCK_WAIT).await?;
         let position: i64 = tx.query_one(LOCK_CHECKPOINT, &[&name, &version]).await?.try_get(0)?;
@@ -84,7 +84,7 @@ impl Replay<'_> {
         }
         self.fold.rows.write(&tx).await?;
         for poisoned in &self.fold.poisoned {
-            parked::park(&tx, (name, version), true, poisoned).await?;
+            parked::park(&tx, (name, version), 0, poisoned).await?;
         }
         tx.execute(DELETE_PARKED, &[&name, &version, &false]).await?;
         tx.execute(KEEP_PARKED, &[&name, &version]).await?;

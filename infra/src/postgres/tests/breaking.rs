@@ -56,7 +56,7 @@ async fn a_breaking_migration_names_the_nodes_that_run_and_changes_nothing() {
         migrations,
         "V9__plain_words, V11__cluster, V24__ended_api_tokens, V27__names_of_operator_tokens, \
          V28__one_claim_of_tasks, V31__secrets_of_api_tokens, V34__runs_that_say_more, \
-         V3__invalidations, V6__held_roots, V9__copy, V13__shards"
+         V38__generations, V3__invalidations, V6__held_roots, V9__copy, V13__shards"
     );
     assert_eq!(nodes, &format!("node {NODE}"));
     assert!(refused.to_string().contains("`lethe migrate --force`"), "{refused}");
@@ -65,7 +65,7 @@ async fn a_breaking_migration_names_the_nodes_that_run_and_changes_nothing() {
 
 #[tokio::test]
 async fn one_database_of_the_older_version_is_enough_to_refuse() {
-    let (log_url, log) = migrated(log::migrations::runner(), 34).await;
+    let (log_url, log) = migrated(log::migrations::runner(), 38).await;
     let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 2).await;
     add_part(&log, "monitors").await;
     add_part(&log, "readers").await;
@@ -89,7 +89,7 @@ async fn the_table_of_nodes_is_not_replaced_under_the_nodes_that_use_it() {
     assert_eq!(
         migrations,
         "V11__cluster, V24__ended_api_tokens, V27__names_of_operator_tokens, \
-         V28__one_claim_of_tasks, V31__secrets_of_api_tokens, V34__runs_that_say_more"
+         V28__one_claim_of_tasks, V31__secrets_of_api_tokens, V34__runs_that_say_more, V38__generations"
     );
     assert_eq!(nodes, &format!("node {NODE}"));
 }
@@ -107,7 +107,7 @@ async fn a_node_that_does_not_know_what_ends_api_tokens_is_stopped_first() {
     assert_eq!(
         migrations,
         "V24__ended_api_tokens, V27__names_of_operator_tokens, V28__one_claim_of_tasks, \
-         V31__secrets_of_api_tokens, V34__runs_that_say_more"
+         V31__secrets_of_api_tokens, V34__runs_that_say_more, V38__generations"
     );
     assert_eq!(nodes, &format!("node {NODE}"));
 }
@@ -125,7 +125,7 @@ async fn a_node_that_cannot_read_the_newest_events_is_stopped_first() {
     assert_eq!(
         migrations,
         "V27__names_of_operator_tokens, V28__one_claim_of_tasks, V31__secrets_of_api_tokens, \
-         V34__runs_that_say_more"
+         V34__runs_that_say_more, V38__generations"
     );
 }
 
@@ -139,7 +139,7 @@ async fn a_node_that_does_not_know_where_secrets_are_is_stopped_first() {
     let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err();
 
     let PgError::NodesRunning { migrations, .. } = &refused else { panic!("{refused}") };
-    assert_eq!(migrations, "V31__secrets_of_api_tokens, V34__runs_that_say_more");
+    assert_eq!(migrations, "V31__secrets_of_api_tokens, V34__runs_that_say_more, V38__generations");
 }
 
 /// It could not read a run that is lost, and would leave it running.
@@ -152,7 +152,7 @@ async fn a_node_that_cannot_read_how_runs_end_is_stopped_first() {
     let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err();
 
     let PgError::NodesRunning { migrations, .. } = &refused else { panic!("{refused}") };
-    assert_eq!(migrations, "V34__runs_that_say_more");
+    assert_eq!(migrations, "V34__runs_that_say_more, V38__generations");
 }
 
 #[tokio::test]
@@ -213,7 +213,7 @@ async fn a_fresh_database_and_one_without_breaking_migrations_pass() {
     let other = test_support::empty_database().await.unwrap();
     refuse_to_break_nodes(&fresh, &other).await.unwrap();
 
-    let (log_url, log) = migrated(log::migrations::runner(), 34).await;
+    let (log_url, log) = migrated(log::migrations::runner(), 38).await;
     let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 13).await;
     add_part(&log, "readers").await;
     refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap();

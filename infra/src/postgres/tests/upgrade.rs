@@ -37,6 +37,22 @@ const HAVE_STATISTICS: &str = "select attname::text from pg_stats
     where schemaname = 'working' and tablename = 'credentials' and attname in ('created_at', 'hash')
     order by 1";
 
+/// What three projections and a worker of V37 have, one of them without a table, and a replay under way.
+const READ_BY_V37: &str = "
+    insert into readers.checkpoints (name, version, kind, position) values
+      ('accounts', 4, 'projection', 3), ('sessions', 1, 'projection', 3), ('gone', 2, 'projection', 3),
+      ('act', 1, 'worker', 3);
+    insert into readers.parked (reader, version, replay, stream_id, from_position, error)
+    select reader, version, replay, '00000000-0000-0000-0000-00000000000a', 2, 'unfit'
+    from (values ('accounts', 4, false), ('accounts', 4, true), ('act', 1, false)) p (reader, version, replay);
+    insert into readers.replays (name, version, position, ceiling) values ('accounts', 4, 2, 3);
+    set role lethe_app;
+    create table read_models.accounts_v4 (id int primary key);
+    insert into read_models.accounts_v4 values (7);
+    create table read_models.accounts_v4_shadow (id int primary key);
+    create table read_models.sessions (id int primary key);
+    reset role";
+
 /// A database as V8 left it, with rows in what V9 renames.
 async fn filled_v8() -> (String, Client) {
     let url = test_support::empty_database().await.unwrap();
@@ -183,10 +199,41 @@ async fn a_replay_under_way_starts_over_and_its_table_is_gone() {
 
     migrate_log(&url).await.unwrap();
 
-    assert_eq!(text(&client, "select name from readers.replays").await, Vec::<String>::new());
+    assert_eq!(text(&client, "select name from readers.generations").await, Vec::<String>::new());
     assert_eq!(text(&client, "select reader from readers.parked").await, Vec::<String>::new());
     let tables = "select tablename::text from pg_tables where schemaname = 'read_models'";
     assert_eq!(text(&client, tables).await, ["accounts"]);
+}
+
+#[tokio::test]
+async fn a_table_of_before_is_the_first_generation_and_a_view_has_its_name() {
+    let (url, mut client) = filled_v8().await;
+    let to_v37 = log::migrations::runner().set_target(Target::Version(37));
+    to_v37.run_async(&mut client).await.unwrap();
+    client.batch_execute(READ_BY_V37).await.unwrap();
+
+    migrate_log(&url).await.unwrap();
+
+    let relations = "select format('%s %s %s', relname, relkind, relowner::regrole) from pg_class
+        where relnamespace = 'read_models'::regnamespace and relkind in ('r', 'v') order by relname";
+    let expected = [
+        "accounts_v4 v lethe_app",
+        "accounts_v4_g1 r lethe_app",
+        "sessions v lethe_app",
+        "sessions_v1_g1 r lethe_app",
+    ];
+    assert_eq!(text(&client, relations).await, expected);
+    assert_eq!(text(&client, "select id::text from read_models.accounts_v4").await, ["7"]);
+    let generations = "select concat_ws(' ', name, version, generation, state)
+        from readers.generations order by name";
+    let expected = ["accounts 4 1 live", "sessions 1 1 live"];
+    assert_eq!(text(&client, generations).await, expected);
+    let checkpoints = "select concat_ws(' ', name, position, generation) from readers.checkpoints
+        where position = 3 and name in ('accounts', 'act', 'gone', 'sessions') order by name";
+    let expected = ["accounts 3 1", "act 3 0", "gone 3 0", "sessions 3 1"];
+    assert_eq!(text(&client, checkpoints).await, expected);
+    let parked = "select concat_ws(' ', reader, generation, replay) from readers.parked order by 1";
+    assert_eq!(text(&client, parked).await, ["accounts 1 f", "act 0 f"]);
 }
 
 #[tokio::test]

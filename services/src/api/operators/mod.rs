@@ -3,6 +3,8 @@
 pub mod accounts;
 pub mod change;
 pub mod readers;
+pub mod replays;
+pub mod streams;
 pub mod tokens;
 pub mod workspaces;
 

@@ -128,7 +128,7 @@ pub async fn projections_equal_their_replay(installation: &Installation) {
     let pool = connect(&installation.log_url(), &ConnectOptions::default()).await.unwrap();
     let log = installation.log().await;
     for reader in projections::all() {
-        let table = reader.table().unwrap();
+        let table = reader.view().unwrap();
         let live = checksum(&log, &table).await;
         let (_keep, cancel) = watch::channel(false);
         let options = ReplayOptions::of(Ids::system().uuid());

@@ -1,0 +1,1 @@
+//! A reader that writes several generations at once.

@@ -1,0 +1,1 @@
+//! Every row comes from one stream, or from one event.

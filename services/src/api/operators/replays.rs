@@ -1,0 +1,1 @@
+//! The generations of projections: to look at, to compare, to promote and to take back.
