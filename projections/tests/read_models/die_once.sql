@@ -7,4 +7,4 @@ begin
   end if;
   return null;
 end $$;
-create trigger die_once after insert on read_models.tally for each statement execute function public.die_once()
+create trigger die_once after insert on read_models.tally_v1_g1 for each statement execute function public.die_once()
