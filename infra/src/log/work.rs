@@ -19,9 +19,8 @@ use crate::supervise;
 /// A worker's transaction holds its checkpoint's row: it is not kept for longer than this.
 const REACTIONS_MAX: Duration = Duration::from_secs(1);
 
-/// The classes of errors that another try may not meet: of the connection, the transaction, other transactions,
-/// resources, locks, operators, files.
-const PASSING: [&str; 7] = ["08", "25", "40", "53", "55", "57", "58"];
+/// The classes of errors that another try meets again, since they are of the table or of its triggers.
+const OF_TABLE: [&str; 2] = ["42", "P0"];
 
 /// Why a reader stops where it is. `Lost`, `Unknown` and `WentBack` end it; else it tries again after a
 /// pause.
@@ -52,7 +51,7 @@ impl From<tokio_postgres::Error> for Stop {
         let why = describe(&error);
         match error.code() {
             _ if refused_as_data(&error) => Self::Data(why),
-            Some(code) if !PASSING.iter().any(|class| code.code().starts_with(class)) => {
+            Some(code) if OF_TABLE.iter().any(|class| code.code().starts_with(class)) => {
                 Self::Refused(why)
             }
             _ => Self::Unavailable(why),
