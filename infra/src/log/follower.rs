@@ -1,15 +1,15 @@
 //! The loop of one reader that this node owns: a page of events, its rows and the checkpoint in
 //! one transaction.
 
+mod others;
 mod released;
+mod targets;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use super::activity::{Activity, ReaderStage};
 use super::alarm::Alarms;
@@ -25,7 +25,7 @@ use super::work::{Poisoned, Stop, Work, WorkOutcome};
 use super::{Poison, Reader, ReaderOptions, Recorded};
 use crate::failpoint;
 use crate::postgres::{OuterClient, PgError, Pool};
-use crate::supervise;
+pub(super) use targets::Targets;
 
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -40,18 +40,11 @@ pub(super) struct Follower {
     pub stop: watch::Receiver<bool>,
     pub options: ReaderOptions,
     pub alarms: Alarms,
-    pub parked: ParkedStreams,
+    pub targets: Targets,
     pub waiters: Waiters,
     pub activity: Arc<Activity>,
     /// Why this node has started it again.
     pub stood_still: Option<String>,
-}
-
-/// The streams that the reader passes over.
-#[derive(Default)]
-pub(super) struct ParkedStreams {
-    streams: HashSet<Uuid>,
-    is_loaded: bool,
 }
 
 /// How much of a page the log had.
@@ -150,10 +143,7 @@ impl Follower {
     async fn read(&mut self, events: &[Recorded]) -> Result<(), Stop> {
         let Some(last) = events.last() else { return Ok(()) };
         let (from, mut to) = (self.owned.written, Reached::from(last));
-        let waits = |event: &&Recorded| !self.parked.streams.contains(&event.stream_id());
-        let wanted = events.iter().filter(|event| self.reader.reads(event)).filter(waits);
-        let wanted: Vec<_> = wanted.collect();
-        if wanted.is_empty() {
+        if !self.targets.want_any(&self.reader, events) {
             self.owned.read(to);
             return self.write_checkpoint(self.options.checkpoint_delay_busy).await;
         }
@@ -161,6 +151,7 @@ impl Follower {
         let mut client = self.connection().await?;
         self.activity.begin(ReaderStage::Working);
         let mut tx = client.transaction().await?;
+        let wanted = self.targets.live.wanted(&self.reader, events);
         let read = ReadStats {
             processed: i64::try_from(wanted.len()).unwrap_or_default(),
             last_event_at: wanted.last().map(|event| event.recorded_at()),
@@ -168,10 +159,8 @@ impl Follower {
         if !self.owned.advance(&tx, from, to, read).await? {
             return Err(Stop::Lost);
         }
-        let mut work = Work::of(&self.reader, &self.reader.view().unwrap_or_default());
-        // As an event that the database refuses: the stream is parked, and the others go on.
-        let processed = supervise::caught(work.process(&mut tx, &wanted, Order::Log)).await;
-        let outcome = processed.unwrap_or_else(|panicked| Err(Stop::Data(panicked.to_string())))?;
+        let mut work = Work::of(&self.reader, &self.targets.live.table);
+        let outcome = work.process(&mut tx, &wanted, Order::Log).await?;
         work.finish(&tx).await?;
         let WorkOutcome { poisoned, processed, stopped_at } = outcome;
         let mut unavailable = None;
@@ -185,14 +174,16 @@ impl Follower {
             to = reached;
         }
         for poisoned in &poisoned {
-            parked::park(&tx, self.id(), 0, poisoned).await?;
+            parked::park(&tx, self.id(), self.targets.live.generation, poisoned).await?;
         }
+        let others = self.targets.write_others(&self.reader, &mut tx, events).await?;
         failpoint!(ProjectionWritten if self.reader.kind() == "projection");
         failpoint!(WorkerReacted if self.reader.kind() == "worker");
         tx.commit().await?;
         failpoint!(ProjectionCommitted if self.reader.kind() == "projection");
         self.owned.wrote(to);
-        self.parked.streams.extend(poisoned.iter().map(|poisoned| poisoned.stream));
+        self.targets.live.parked.extend(poisoned.iter().map(|poisoned| poisoned.stream));
+        self.targets.committed(&self.reader, others);
         unavailable.map_or(Ok(()), |why| Err(Stop::Unavailable(why)))
     }
 
@@ -204,24 +195,31 @@ impl Follower {
         }
     }
 
-    /// Reads a single event; one that the database refuses parks its stream.
+    /// Reads a single event; one that the database refuses parks its stream for the live generation.
     async fn read_or_park(&mut self, event: &[Recorded]) -> Result<(), Stop> {
         let (why, refused) = match (self.read(event).await, event.first()) {
-            (Err(Stop::Data(why)), Some(refused)) => (why, refused),
+            // A stream that waits already stays where it does.
+            (Err(Stop::Data(why)), Some(refused))
+                if !self.targets.live.parked.contains(&refused.stream_id()) =>
+            {
+                (why, refused)
+            }
             (other, _) => return other,
         };
         let (stream, to) = (refused.stream_id(), Reached::from(refused));
         let position = to.position;
         let mut client = self.pool.get().await?;
-        let tx = client.transaction().await?;
+        let mut tx = client.transaction().await?;
         if !self.owned.advance(&tx, self.owned.written, to, ReadStats::default()).await? {
             return Err(Stop::Lost);
         }
         let poisoned = Poisoned { stream, position, poison: Poison::Unfit(why) };
-        parked::park(&tx, self.id(), 0, &poisoned).await?;
+        parked::park(&tx, self.id(), self.targets.live.generation, &poisoned).await?;
+        let others = self.targets.write_others(&self.reader, &mut tx, event).await?;
         tx.commit().await?;
         self.owned.wrote(to);
-        self.parked.streams.insert(stream);
+        self.targets.live.parked.insert(stream);
+        self.targets.committed(&self.reader, others);
         Ok(())
     }
 

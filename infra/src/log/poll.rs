@@ -128,8 +128,8 @@ mod tests {
 
     const HOUR: Duration = Duration::from_hours(1);
     const RELEASED: &str = "insert into readers.parked \
-        (reader, version, stream_id, from_position, error, released_at) \
-        values ('tally', 1, gen_random_uuid(), 1, '', now())";
+        (reader, version, generation, stream_id, from_position, error, released_at) \
+        values ('tally', 1, 1, gen_random_uuid(), 1, '', now())";
 
     /// One that does not look by itself.
     async fn seldom(databases: &Databases, wake: Heads, known: Watermark) -> (Poller, News) {

@@ -14,9 +14,13 @@ use super::watermark::WentBack;
 use super::worker::refused_as_data;
 use super::{DamagedEvent, FeedError, Poison, Recorded, Worker, WorkerError};
 use crate::postgres::{PgError, describe};
+use crate::supervise;
 
 /// A worker's transaction holds its checkpoint's row: it is not kept for longer than this.
 const REACTIONS_MAX: Duration = Duration::from_secs(1);
+
+/// The classes of errors that another try meets again, since they are of the table or of its triggers.
+const OF_TABLE: [&str; 2] = ["42", "P0"];
 
 /// Why a reader stops where it is. `Lost`, `Unknown` and `WentBack` end it; else it tries again after a
 /// pause.
@@ -35,16 +39,22 @@ pub(super) enum Stop {
     /// The database refused a value, and would refuse it again.
     #[error("{0}")]
     Data(String),
+    /// The database refused the statement, whatever it writes: the table is not as it should be.
+    #[error("{0}")]
+    Refused(String),
     #[error("{0}")]
     Unavailable(String),
 }
 
 impl From<tokio_postgres::Error> for Stop {
     fn from(error: tokio_postgres::Error) -> Self {
-        if refused_as_data(&error) {
-            Self::Data(describe(&error))
-        } else {
-            Self::Unavailable(describe(&error))
+        let why = describe(&error);
+        match error.code() {
+            _ if refused_as_data(&error) => Self::Data(why),
+            Some(code) if OF_TABLE.iter().any(|class| code.code().starts_with(class)) => {
+                Self::Refused(why)
+            }
+            _ => Self::Unavailable(why),
         }
     }
 }
@@ -102,7 +112,18 @@ impl Work {
         }
     }
 
+    /// A panic is as an event that the database refuses: its stream is parked, and the others go on.
     pub(super) async fn process(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        events: &[&Recorded],
+        order: Order,
+    ) -> Result<WorkOutcome, Stop> {
+        let processed = supervise::caught(self.process_uncaught(tx, events, order)).await;
+        processed.unwrap_or_else(|panicked| Err(Stop::Data(panicked.to_string())))
+    }
+
+    async fn process_uncaught(
         &mut self,
         tx: &mut Transaction<'_>,
         events: &[&Recorded],

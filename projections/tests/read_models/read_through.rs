@@ -233,8 +233,8 @@ async fn a_row_of_a_stream_that_was_idle_for_long_is_read_without_its_events() {
     assert_eq!(read(&harness, 2).await.unwrap().version, 2);
 
     holder.batch_execute("commit").await.unwrap();
-    let parked = "insert into readers.parked (reader, version, stream_id, from_position, error)
-        select name, version, $1::uuid, 2, 'unfit' from readers.checkpoints where name = 'accounts'";
+    let parked = "insert into readers.parked (reader, version, generation, stream_id, from_position, error)
+        select name, version, generation, $1::uuid, 2, 'unfit' from readers.checkpoints where name = 'accounts'";
     harness.admin.execute(parked, &[&account(2).0]).await.unwrap();
     holder.batch_execute(lock).await.unwrap();
     let reading = tokio::spawn({

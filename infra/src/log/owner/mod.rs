@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::activity::Activity;
 use super::alarm::Alarms;
 use super::checkpoint::{self, OwnedReader};
-use super::follower::{Follower, ParkedStreams};
+use super::follower::{Follower, Targets};
 use super::poll::{News, Poller};
 use super::tail::Tail;
 use super::unknown::UnknownEvent;
@@ -278,7 +278,7 @@ impl Node {
             stop: stopped,
             options: self.options,
             alarms: self.alarms.for_reader(),
-            parked: ParkedStreams::default(),
+            targets: Targets::default(),
             waiters: self.positions.announce(id, position, Arc::clone(&activity)),
             activity: Arc::clone(&activity),
             stood_still: self.stood_still.remove(label),

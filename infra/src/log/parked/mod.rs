@@ -9,14 +9,13 @@ use super::{FeedError, Reader, Recorded};
 use crate::postgres::{PgError, Pool};
 
 const LIST: &str = include_str!("list.sql");
-const RELEASE: &str = "update readers.parked set released_at = clock_timestamp() \
-    where reader = $1 and stream_id = $2 and not replay";
+const RELEASE: &str = include_str!("release.sql");
 const LOAD: &str = include_str!("load.sql");
 const PARK: &str = include_str!("park.sql");
 const DELETE: &str = "delete from readers.parked \
-    where reader = $1 and version = $2 and not replay and stream_id = $3";
-const ADVANCE: &str = "update readers.parked set from_position = $4 \
-    where reader = $1 and version = $2 and not replay and stream_id = $3";
+    where reader = $1 and version = $2 and generation = $3 and stream_id = $4";
+const ADVANCE: &str = "update readers.parked set from_position = $5 \
+    where reader = $1 and version = $2 and generation = $3 and stream_id = $4";
 const DELETE_ALL: &str = "delete from readers.parked where reader = $1 and version = $2";
 const STREAM: &str = include_str!("stream.sql");
 
@@ -67,7 +66,7 @@ pub async fn parked(
 }
 
 /// Releases a parked stream: the node that owns the reader reads the stream's events again, in order,
-/// and then continues with it. `false`: it is not parked.
+/// and then continues with it, for each generation for which it is parked. `false`: it is not, for the live one.
 ///
 /// # Errors
 /// The database does not answer.
@@ -123,21 +122,23 @@ pub(super) async fn park(
 pub(super) async fn advance(
     tx: &Transaction<'_>,
     (name, version): (&str, i16),
+    generation: i32,
     stream: Uuid,
     from_position: i64,
 ) -> Result<(), tokio_postgres::Error> {
     let advance = tx.prepare_cached(ADVANCE).await?;
-    tx.execute(&advance, &[&name, &version, &stream, &from_position]).await?;
+    tx.execute(&advance, &[&name, &version, &generation, &stream, &from_position]).await?;
     Ok(())
 }
 
 pub(super) async fn delete(
     tx: &Transaction<'_>,
     (name, version): (&str, i16),
+    generation: i32,
     stream: Uuid,
 ) -> Result<(), tokio_postgres::Error> {
     let delete = tx.prepare_cached(DELETE).await?;
-    tx.execute(&delete, &[&name, &version, &stream]).await?;
+    tx.execute(&delete, &[&name, &version, &generation, &stream]).await?;
     Ok(())
 }
 

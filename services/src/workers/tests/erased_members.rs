@@ -111,8 +111,9 @@ async fn who_was_erased_long_ago_is_not_looked_at_again() {
 
 /// The reader of the memberships has parked this workspace before it read anything of it.
 async fn park(admin: &tokio_postgres::Client, workspace: WorkspaceId) {
-    let park = "insert into readers.parked (reader, version, stream_id, from_position, error)
-        values ('memberships', 1, $1, 1, '')";
+    let park =
+        "insert into readers.parked (reader, version, generation, stream_id, from_position, error)
+        values ('memberships', 1, 1, $1, 1, '')";
     admin.execute(park, &[&workspace.0]).await.unwrap();
     let hidden = "delete from read_models.memberships where workspace_id = $1";
     admin.execute(hidden, &[&workspace.0]).await.unwrap();
