@@ -114,7 +114,7 @@ async fn what_an_actor_did_is_whole_while_the_trail_has_parked_a_stream() {
     add(ada).await;
     let readers = harness.read(vec![Reader::projection::<AuditTrail>()]).await;
     harness.caught_up(&["audit_trail"]).await;
-    let table = "alter table read_models.audit_trail_v2";
+    let table = "alter table read_models.audit_trail_v2_g1";
     let refuse = format!("{table} add constraint refused check (position <> 2)");
     harness.admin.batch_execute(&refuse).await.unwrap();
     for by in [ada, ada, bob] {

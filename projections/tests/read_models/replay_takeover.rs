@@ -14,8 +14,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 /// As of a replay that was killed: nobody renews it.
-pub const END_LEASE: &str = "update readers.replays
-    set node = null, lease_until = clock_timestamp() - interval '1 s'";
+pub const END_LEASE: &str = "update readers.generations
+    set node = null, lease_until = clock_timestamp() - interval '1 s' where state = 'building'";
 
 /// A replay that waits at about the half until it may go on.
 pub struct PausedReplay {
@@ -96,7 +96,8 @@ fn a_replay_keeps_its_lease_while_it_reads_with_as_few_connections_as_it_needs()
     let paused = PausedReplay::start(&runtime, &harness, short);
 
     runtime.block_on(async {
-        let until_sql = "select lease_until::text from readers.replays where name = 'sessions'";
+        let until_sql = "select lease_until::text from readers.generations
+            where name = 'sessions' and state = 'building'";
         let lease_until = async || -> String {
             harness.pool.get().await.unwrap().query_one(until_sql, &[]).await.unwrap().get(0)
         };
@@ -113,8 +114,11 @@ fn a_replay_that_another_has_taken_over_writes_nothing_more() {
     let harness = runtime.block_on(LogHarness::new());
     runtime.block_on(mixed::live(&harness, 12));
     let paused = PausedReplay::start(&runtime, &harness, small());
-    let written = "select position from readers.replays where name = 'sessions'";
-    let take = "update readers.replays set fence = fence + 1, lease_until = 'infinity'";
+    let written = "select position from readers.generations
+        where name = 'sessions' and state = 'building'";
+    let take = "update readers.generations
+        set fence = nextval('readers.generation_fences'), lease_until = 'infinity'
+        where state = 'building'";
     let before = runtime.block_on(async {
         assert_eq!(harness.admin.execute(take, &[]).await.unwrap(), 1);
         harness.count(written).await
@@ -125,12 +129,12 @@ fn a_replay_that_another_has_taken_over_writes_nothing_more() {
     assert!(matches!(ended, Err(ReplayError::Lost)), "{ended:?}");
     assert!(before > 0);
     assert_eq!(runtime.block_on(harness.count(written)), before);
-    let held = "select count(*) from readers.replays where lease_until = 'infinity'";
+    let held = "select count(*) from readers.generations where lease_until = 'infinity'";
     assert_eq!(runtime.block_on(harness.count(held)), 1, "the other's lease is not touched");
 }
 
 #[test]
-fn a_replay_that_was_paused_does_not_swap_what_a_later_one_has_half_built() {
+fn a_replay_that_was_paused_does_not_join_what_a_later_one_has_half_built() {
     let runtime = runtime();
     let harness = runtime.block_on(LogHarness::new());
     runtime.block_on(mixed::live(&harness, 12));
@@ -148,7 +152,7 @@ fn a_replay_that_was_paused_does_not_swap_what_a_later_one_has_half_built() {
 }
 
 #[test]
-fn a_replay_that_has_read_events_that_the_log_has_lost_swaps_nothing() {
+fn a_replay_that_has_read_events_that_the_log_has_lost_joins_nothing() {
     let runtime = runtime();
     let harness = runtime.block_on(LogHarness::new());
     runtime.block_on(mixed::live(&harness, 12));

@@ -114,10 +114,10 @@ async fn a_run_shows_what_it_was_given_and_what_may_be_left_of_it() {
 
 /// Runs of the workspace that nobody looks for, one a second after the one that was requested.
 const OTHERS: &str = "
-    insert into read_models.runs_v2 (run_id, tenant_id, work, state, run, on_servers, requested_at, version, position)
+    insert into read_models.runs_v2_g1 (run_id, tenant_id, work, state, run, on_servers, requested_at, version, position)
     select md5(n::text)::uuid, tenant_id, '', 'lost', '{}', '{}', requested_at + n * interval '1 second', 1, 1
-    from read_models.runs_v2, generate_series(1, 25000) n;
-    analyze read_models.runs_v2";
+    from read_models.runs_v2_g1, generate_series(1, 25000) n;
+    analyze read_models.runs_v2_g1";
 
 #[tokio::test]
 async fn a_page_of_those_that_a_filter_lets_through_looks_at_so_many_runs_and_goes_on_behind_them()

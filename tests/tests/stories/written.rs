@@ -12,7 +12,7 @@ const KEY: &str = "sent-again-when-it-is-gone";
 async fn damage(installation: &Installation) {
     let damages = "do $$ declare damaged text; begin
         for damaged in select table_name from information_schema.tables
-            where table_schema = 'read_models' and table_name ~ '^(accounts|runs)(_v[0-9]+)?$' loop
+            where table_schema = 'read_models' and table_name ~ '^(accounts|runs)(_v[0-9]+)?(_g[0-9]+)?$' loop
           execute format('alter table read_models.%I rename column position to unread', damaged);
           commit; -- a reader may hold them in another order
         end loop; end $$";

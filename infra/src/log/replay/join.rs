@@ -27,7 +27,7 @@ const WRITTEN: &[&str] = &[LIVE, JOINED, GenerationState::Kept.as_str()];
 /// So few events may be folded while the reader waits.
 const TAIL: i64 = 2000;
 const TRIES: u32 = 120;
-/// So often a reader that a node has is waited for, where the generation may also take its place at once.
+/// So often a reader is waited for that has not come as far as the replay.
 const BEHIND_TRIES: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -48,7 +48,7 @@ impl Replay<'_> {
         &mut self,
         progress: &mut (impl FnMut(Progress) + Send),
     ) -> Result<Joined, ReplayError> {
-        let (mut tries, mut behind) = (0, 0);
+        let (mut tries, mut behind, mut seen) = (0, 0, 0);
         loop {
             self.check_cancelled()?;
             let live = self.live_reader().await?;
@@ -57,7 +57,10 @@ impl Replay<'_> {
                 continue;
             }
             if live.position < self.folded && self.waits_for(&live, behind)? {
-                behind += 1;
+                // One that nothing replaces is waited for while it reads on.
+                let reads_on = !self.options.promote && live.position > seen;
+                behind = if reads_on { 0 } else { behind + 1 };
+                seen = live.position;
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
@@ -87,13 +90,13 @@ impl Replay<'_> {
 
     /// Two generations that the reader writes have the same events.
     fn waits_for(&self, live: &LiveReader, behind: u32) -> Result<bool, ReplayError> {
-        if self.options.promote {
-            return Ok(live.is_read && behind < BEHIND_TRIES);
+        match (behind < BEHIND_TRIES, self.options.promote) {
+            (true, promote) => Ok(live.is_read || !promote),
+            (false, true) => Ok(false),
+            (false, false) => {
+                Err(ReplayError::Behind { position: live.position, built: self.folded })
+            }
         }
-        if behind < TRIES {
-            return Ok(true);
-        }
-        Err(ReplayError::Behind { position: live.position, built: self.folded })
     }
 
     async fn try_join(&mut self) -> Result<Joined, Refused> {
