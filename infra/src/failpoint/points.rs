@@ -33,6 +33,8 @@ failpoints! {
     ProjectionWritten = "projection.written",
     /// Rows and checkpoint are committed.
     ProjectionCommitted = "projection.committed",
+    /// The view of a projection shows another generation, and whoever asked for that has no answer.
+    ReplayPromoted = "replay.promoted",
     /// A worker has acted, and its checkpoint is not committed.
     WorkerReacted = "worker.reacted",
     /// Part of a generation is committed.
@@ -41,8 +43,6 @@ failpoints! {
     ReplayBuilt = "replay.built",
     /// The reader writes a generation, and the view shows the one of before.
     ReplayJoined = "replay.joined",
-    /// The view shows another generation, and the command has not ended.
-    ReplayPromoted = "replay.promoted",
     /// A new root key is in its store, and the database does not know its fingerprint.
     RotationRootWritten = "rotation.root_written",
     /// The new root key is the current one.

@@ -164,7 +164,7 @@ async fn a_row_that_is_there_twice_is_an_error_of_its_own_key_alone() {
     let doubled = format!(
         "alter table read_models.accounts_v4_g1 drop constraint accounts_v4_g1_pkey;
          insert into read_models.accounts_v4_g1
-         select * from read_models.accounts_v4_g1 where account_id = '{}'",
+         select * from read_models.accounts_v4 where account_id = '{}'",
         account(3).0
     );
     harness.admin.batch_execute(&doubled).await.unwrap();

@@ -1,14 +1,13 @@
--- Each version of the view, each generation of its table, and what is known of them.
+-- Every version of the view, its tables, and its checkpoint.
 do $$ declare found text; begin
   for found in
-    select viewname from pg_views where schemaname = 'read_models' and viewname ~ '^{name}(_v\d+)?$'
+    select format('drop %s if exists read_models.%I', case relkind when 'v' then 'view' else 'table' end, relname)
+    from pg_class
+    where relnamespace = 'read_models'::regnamespace and relkind in ('r', 'v')
+      and relname ~ '^{name}(_v\d+)?(_g\d+)?$'
+    order by relkind desc
   loop
-    execute format('drop view read_models.%I', found);
-  end loop;
-  for found in
-    select tablename from pg_tables where schemaname = 'read_models' and tablename ~ '^{name}_v\d+_g\d+$'
-  loop
-    execute format('drop table read_models.%I', found);
+    execute found;
   end loop;
   delete from readers.generations where name = '{name}';
   delete from readers.checkpoints where name = '{name}';
