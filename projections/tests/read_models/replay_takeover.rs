@@ -9,7 +9,8 @@ use infra::log::{
     Progress, REPLAY_CONNECTIONS, Reader, ReplayError, ReplayOptions, Replayed, replay,
     restart_past,
 };
-use infra::postgres::{ConnectOptions, connect};
+use infra::postgres::{ConnectOptions, connect, connect_one};
+use test_support::{until, until_waits_for_lock};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
@@ -95,17 +96,45 @@ fn a_replay_keeps_its_lease_while_it_reads_with_as_few_connections_as_it_needs()
     let short = ReplayOptions { lease: Duration::from_secs(1), ..small() };
     let paused = PausedReplay::start(&runtime, &harness, short);
 
-    runtime.block_on(async {
-        let until_sql = "select lease_until::text from readers.generations
-            where name = 'sessions' and state = 'building'";
-        let lease_until = async || -> String {
-            harness.pool.get().await.unwrap().query_one(until_sql, &[]).await.unwrap().get(0)
-        };
-        let first = lease_until().await;
-        test_support::until("it is renewed", async || lease_until().await != first).await;
-    });
+    runtime.block_on(lease_is_renewed(&harness));
 
     paused.end(&runtime).unwrap();
+}
+
+#[test]
+fn a_replay_keeps_its_lease_while_it_makes_indexes() {
+    let runtime = runtime();
+    let harness = runtime.block_on(LogHarness::new());
+    runtime.block_on(mixed::live(&harness, 12));
+    let short = ReplayOptions { lease: Duration::from_secs(1), ..small() };
+    let PausedReplay { go_on, replaying } = PausedReplay::start(&runtime, &harness, short);
+
+    let replayed = runtime.block_on(async {
+        let options = ConnectOptions::default();
+        let holder = connect_one(&harness.databases.log_url, &options).await.unwrap();
+        let table = "read_models.sessions_v1_g2";
+        // Rows are written, and an index waits.
+        let lock = format!("begin; lock table {table} in row exclusive mode");
+        holder.batch_execute(&lock).await.unwrap();
+        go_on.send(()).unwrap();
+        until_waits_for_lock(&harness.admin, table).await;
+
+        lease_is_renewed(&harness).await;
+
+        holder.batch_execute("commit").await.unwrap();
+        replaying.await.unwrap()
+    });
+    assert_eq!(replayed.unwrap().generation, 2);
+}
+
+async fn lease_is_renewed(harness: &LogHarness) {
+    let until_sql = "select lease_until::text from readers.generations
+        where name = 'sessions' and state = 'building'";
+    let lease_until = async || -> String {
+        harness.pool.get().await.unwrap().query_one(until_sql, &[]).await.unwrap().get(0)
+    };
+    let first = lease_until().await;
+    until("it is renewed", async || lease_until().await != first).await;
 }
 
 #[test]
