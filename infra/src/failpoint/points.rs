@@ -37,12 +37,12 @@ failpoints! {
     ReplayPromoted = "replay.promoted",
     /// A worker has acted, and its checkpoint is not committed.
     WorkerReacted = "worker.reacted",
-    /// Part of a shadow table is committed.
+    /// Part of a generation is committed.
     ReplayWritten = "replay.written",
-    /// A shadow table is complete, and the live one is still in place.
+    /// A generation is built, and no reader writes it.
     ReplayBuilt = "replay.built",
-    /// The shadow table is in place of the live one, and the command has not ended.
-    ReplaySwapped = "replay.swapped",
+    /// The reader writes a generation, and the view shows the one of before.
+    ReplayJoined = "replay.joined",
     /// A new root key is in its store, and the database does not know its fingerprint.
     RotationRootWritten = "rotation.root_written",
     /// The new root key is the current one.

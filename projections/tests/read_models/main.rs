@@ -23,6 +23,7 @@ mod owners;
 mod read_through;
 mod readers;
 mod replay;
+mod replay_ends;
 mod replay_takeover;
 mod row_lookups;
 mod runs;

@@ -1,4 +1,4 @@
-//! Replays: a shadow table that equals the live one, whatever happens meanwhile.
+//! Replays: a generation that equals the one of before, whatever happens meanwhile.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use crate::harness::{LogHarness, newest_version};
 use crate::replay_takeover::END_LEASE;
 use crate::tally::{Act, Tally, cure};
 use crate::{mixed, team};
+use infra::build_id::Build;
 use infra::log::{
     Progress, Reader, ReplayError, ReplayOptions, Replayed, parked, rehearse, replay, status,
 };
@@ -23,6 +24,7 @@ pub fn small() -> ReplayOptions {
     let node = Uuid::from_u128(9);
     let lease = Duration::from_millis(300);
     ReplayOptions {
+        build: Build([7; 32]),
         lap: 17,
         changed_max: 5,
         rows_max: 3,
@@ -40,7 +42,7 @@ pub async fn replayed(harness: &LogHarness, name: &str, options: ReplayOptions) 
 
 async fn tables(harness: &LogHarness) -> Vec<String> {
     let mut tables = Vec::new();
-    for table in projections::all().iter().filter_map(Reader::table) {
+    for table in projections::all().iter().filter_map(Reader::view) {
         tables.push(harness.checksum(&table).await);
     }
     tables
@@ -113,8 +115,9 @@ async fn a_cancelled_replay_leaves_the_live_table_as_it_was() {
     assert_eq!(tables(&harness).await, live);
     let tables = "select count(*) from pg_tables where schemaname = 'read_models'";
     assert_eq!(harness.count(tables).await, i64::try_from(projections::all().len()).unwrap());
-    let held = "select count(*) from readers.replays where lease_until is not null";
-    assert_eq!(harness.count(held).await, 0);
+    let cancelled = "select count(*) from readers.generations
+        where name = 'sessions' and generation = 2 and state = 'cancelled' and lease_until is null";
+    assert_eq!(harness.count(cancelled).await, 1);
     readers.stop().await;
 }
 
@@ -204,9 +207,9 @@ async fn a_replay_whose_table_is_gone_starts_over() {
     let readers = harness.read(projections::all()).await;
     harness.caught_up(&all()).await;
     let live = tables(&harness).await;
-    let half = "insert into readers.replays
-          (name, version, node, lease_until, position, ceiling, indexed)
-        select name, version, gen_random_uuid(), clock_timestamp(), 10, 20, true
+    let half = "insert into readers.generations
+          (name, version, generation, state, build, node, lease_until, position, ceiling, indexed)
+        select name, version, 2, 'building', repeat('07', 32), gen_random_uuid(), clock_timestamp(), 10, 20, true
         from readers.checkpoints where name = 'accounts'";
     harness.admin.batch_execute(half).await.unwrap();
 

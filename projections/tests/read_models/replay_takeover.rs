@@ -9,13 +9,14 @@ use infra::log::{
     Progress, REPLAY_CONNECTIONS, Reader, ReplayError, ReplayOptions, Replayed, replay,
     restart_past,
 };
-use infra::postgres::{ConnectOptions, connect};
+use infra::postgres::{ConnectOptions, connect, connect_one};
+use test_support::{until, until_waits_for_lock};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 /// As of a replay that was killed: nobody renews it.
-pub const END_LEASE: &str = "update readers.replays
-    set node = null, lease_until = clock_timestamp() - interval '1 s'";
+pub const END_LEASE: &str = "update readers.generations
+    set node = null, lease_until = clock_timestamp() - interval '1 s' where state = 'building'";
 
 /// A replay that waits at about the half until it may go on.
 pub struct PausedReplay {
@@ -95,16 +96,45 @@ fn a_replay_keeps_its_lease_while_it_reads_with_as_few_connections_as_it_needs()
     let short = ReplayOptions { lease: Duration::from_secs(1), ..small() };
     let paused = PausedReplay::start(&runtime, &harness, short);
 
-    runtime.block_on(async {
-        let until_sql = "select lease_until::text from readers.replays where name = 'sessions'";
-        let lease_until = async || -> String {
-            harness.pool.get().await.unwrap().query_one(until_sql, &[]).await.unwrap().get(0)
-        };
-        let first = lease_until().await;
-        test_support::until("it is renewed", async || lease_until().await != first).await;
-    });
+    runtime.block_on(lease_is_renewed(&harness));
 
     paused.end(&runtime).unwrap();
+}
+
+#[test]
+fn a_replay_keeps_its_lease_while_it_makes_indexes() {
+    let runtime = runtime();
+    let harness = runtime.block_on(LogHarness::new());
+    runtime.block_on(mixed::live(&harness, 12));
+    let short = ReplayOptions { lease: Duration::from_secs(1), ..small() };
+    let PausedReplay { go_on, replaying } = PausedReplay::start(&runtime, &harness, short);
+
+    let replayed = runtime.block_on(async {
+        let options = ConnectOptions::default();
+        let holder = connect_one(&harness.databases.log_url, &options).await.unwrap();
+        let table = "read_models.sessions_v1_g2";
+        // Rows are written, and an index waits.
+        let lock = format!("begin; lock table {table} in row exclusive mode");
+        holder.batch_execute(&lock).await.unwrap();
+        go_on.send(()).unwrap();
+        until_waits_for_lock(&harness.admin, table).await;
+
+        lease_is_renewed(&harness).await;
+
+        holder.batch_execute("commit").await.unwrap();
+        replaying.await.unwrap()
+    });
+    assert_eq!(replayed.unwrap().generation, 2);
+}
+
+async fn lease_is_renewed(harness: &LogHarness) {
+    let until_sql = "select lease_until::text from readers.generations
+        where name = 'sessions' and state = 'building'";
+    let lease_until = async || -> String {
+        harness.pool.get().await.unwrap().query_one(until_sql, &[]).await.unwrap().get(0)
+    };
+    let first = lease_until().await;
+    until("it is renewed", async || lease_until().await != first).await;
 }
 
 #[test]
@@ -113,8 +143,11 @@ fn a_replay_that_another_has_taken_over_writes_nothing_more() {
     let harness = runtime.block_on(LogHarness::new());
     runtime.block_on(mixed::live(&harness, 12));
     let paused = PausedReplay::start(&runtime, &harness, small());
-    let written = "select position from readers.replays where name = 'sessions'";
-    let take = "update readers.replays set fence = fence + 1, lease_until = 'infinity'";
+    let written = "select position from readers.generations
+        where name = 'sessions' and state = 'building'";
+    let take = "update readers.generations
+        set fence = nextval('readers.generation_fences'), lease_until = 'infinity'
+        where state = 'building'";
     let before = runtime.block_on(async {
         assert_eq!(harness.admin.execute(take, &[]).await.unwrap(), 1);
         harness.count(written).await
@@ -125,12 +158,12 @@ fn a_replay_that_another_has_taken_over_writes_nothing_more() {
     assert!(matches!(ended, Err(ReplayError::Lost)), "{ended:?}");
     assert!(before > 0);
     assert_eq!(runtime.block_on(harness.count(written)), before);
-    let held = "select count(*) from readers.replays where lease_until = 'infinity'";
+    let held = "select count(*) from readers.generations where lease_until = 'infinity'";
     assert_eq!(runtime.block_on(harness.count(held)), 1, "the other's lease is not touched");
 }
 
 #[test]
-fn a_replay_that_was_paused_does_not_swap_what_a_later_one_has_half_built() {
+fn a_replay_that_was_paused_does_not_join_what_a_later_one_has_half_built() {
     let runtime = runtime();
     let harness = runtime.block_on(LogHarness::new());
     runtime.block_on(mixed::live(&harness, 12));
@@ -148,7 +181,7 @@ fn a_replay_that_was_paused_does_not_swap_what_a_later_one_has_half_built() {
 }
 
 #[test]
-fn a_replay_that_has_read_events_that_the_log_has_lost_swaps_nothing() {
+fn a_replay_that_has_read_events_that_the_log_has_lost_joins_nothing() {
     let runtime = runtime();
     let harness = runtime.block_on(LogHarness::new());
     runtime.block_on(mixed::live(&harness, 12));

@@ -33,7 +33,7 @@ const SLOW_WRITES: &str = "
           loop exit when clock_timestamp() > statement_timestamp() + interval '3 s'; end loop;
           return null;
         end $$;
-    create trigger slow before insert on read_models.tally_shadow
+    create trigger slow before insert on read_models.tally_v1_g2
         for each statement execute function public.slow_write()";
 
 fn options() -> ReplayOptions {

@@ -11,8 +11,10 @@ use uuid::Uuid;
 use super::*;
 use crate::workers::tests::{Harness, register};
 
-const BEGIN: &str =
-    "insert into readers.checkpoints (name, version, kind) values ($1, $2, 'projection')";
+const BEGIN: &str = "
+    with live as (
+      insert into readers.generations (name, version, generation, state) values ($1, $2, 1, 'live'))
+    insert into readers.checkpoints (name, version, kind, generation) values ($1, $2, 'projection', 1)";
 /// An event that no reader has read, a minute old.
 const APPEND: &str = "
     insert into event_log.events (position, tenant_id, stream_type, stream_id, version, event_id, event_type,
@@ -28,8 +30,13 @@ async fn owner(url: &infra::postgres::DatabaseUrl) -> Client {
 async fn begin(app: &App, name: &str, version: i16) {
     let client = app.pool.get().await.unwrap();
     client.execute(BEGIN, &[&name, &version]).await.unwrap();
-    let table = if version == 1 { name.to_owned() } else { format!("{name}_v{version}") };
-    client.batch_execute(&format!("create table read_models.{table} ()")).await.unwrap();
+    let view = if version == 1 { name.to_owned() } else { format!("{name}_v{version}") };
+    let table = format!("read_models.{name}_v{version}_g1");
+    let create = format!(
+        "create table {table} (position bigint);
+        create view read_models.{view} as select * from {table}"
+    );
+    client.batch_execute(&create).await.unwrap();
 }
 
 async fn begin_all(app: &App) {
@@ -151,7 +158,7 @@ async fn the_readers_of_a_node_are_its_own_versions_without_the_trail() {
         set position = 1, last_event_at = clock_timestamp() - interval '1 hour'";
     log.batch_execute(idle).await.unwrap();
     assert_eq!(readers().await, Ok(()));
-    log.batch_execute("drop table read_models.sessions").await.unwrap();
+    log.batch_execute("drop table read_models.sessions_v1_g1 cascade").await.unwrap();
     let lacks = "sessions has no table: `lethe replay sessions` builds it";
     assert_eq!(readers().await.unwrap_err(), lacks);
 }

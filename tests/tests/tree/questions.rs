@@ -76,7 +76,11 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     ("What do mails say?", "services/src/workers/mailer/letters.rs", "Confirm your e-mail address"),
     ("Where is a run's secret masked?", "infra/src/run_log/mask.rs", "***"),
     ("Which addresses may a server have?", "infra/src/remote/egress/ranges.rs", "169, 254"),
-    ("How are rows replaced in a replay?", "infra/src/log/replay/swap.rs", "shadow"),
+    (
+        "How are rows replaced in a replay?",
+        "infra/src/log/generation/promote.rs",
+        "create or replace view",
+    ),
     (
         "Which columns has the table of servers?",
         "projections/src/servers/table.sql",

@@ -1,10 +1,13 @@
-//! Builds a projection again in a shadow table, while its live table follows the log until the two
-//! are swapped. After a crash it resumes where the last lap was committed, or starts over.
+//! Builds a generation of a projection from the log, while its reader writes the live one; then the reader writes both, and
+//! the view shows the new one. After a crash it resumes where the last lap was committed, or starts over.
 
+mod begin;
 mod fold_state;
+mod index;
+mod join;
+mod lease;
 mod options;
 mod scan;
-mod swap;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,38 +21,27 @@ use super::any_projection::AnyProjection;
 use super::reader::ReaderKind;
 use super::rows::Source;
 use super::watermark::Watermark;
-use super::{Feed, Reader, Recorded, checkpoint, parked};
+use super::{Feed, GenerationState, Reader, checkpoint, generation, parked};
 use crate::cluster::Lease;
 use crate::failpoint;
 use crate::postgres::Pool;
-use crate::statement::execute;
-use crate::supervise;
 use fold_state::FoldState;
+use join::Joined;
 pub use options::{Progress, REPLAY_CONNECTIONS, ReplayError, ReplayOptions, Replayed};
 use scan::{Batch, Scan};
 
-const ACQUIRE: &str = include_str!("acquire.sql");
-const FIND_TABLE: &str = "select to_regclass($1) is not null";
-const FIND: &str = "select position, ceiling from readers.replays where name = $1 and version = $2";
-const DROP_SHADOW: &str = "drop table if exists {shadow}";
+const DROP_TABLE: &str = "drop table if exists {table}";
 const DELETE_PARKED: &str =
-    "delete from readers.parked where reader = $1 and version = $2 and replay = $3";
+    "delete from readers.parked where reader = $1 and version = $2 and generation = $3";
 const ADVANCE: &str = include_str!("advance.sql");
 const NO_STATEMENT_TIMEOUT: &str = "set local statement_timeout = 0";
-const INDEXED: &str =
-    "update readers.replays set indexed = true where name = $1 and version = $2 and fence = $3";
-/// Also after the last one: the row stays, so that no later replay has the fence of an earlier one.
-const RELEASE: &str = "update readers.replays set node = null, lease_until = null \
-    where name = $1 and version = $2 and fence = $3";
-const RENEW: &str = "\
-    update readers.replays set lease_until = clock_timestamp() + make_interval(secs => $4) \
-    where name = $1 and version = $2 and fence = $3 and node is not null";
 
-/// Builds the projection's table from the log. Its reader and queries continue in the meantime; the swap
-/// blocks them only while a table is renamed. `pool` has [`REPLAY_CONNECTIONS`] at least.
+/// Builds a generation of the projection from the log. Its reader and queries continue in the meantime: the reader waits
+/// while the last events are folded, and queries while the view is replaced. `pool` has [`REPLAY_CONNECTIONS`] at least.
 ///
 /// # Errors
-/// Another replay of it that runs, a hole in the log, the database; the live table is as it was.
+/// Another replay of it that runs, a hole in the log, the database: the view shows what it did. [`ReplayError::Joined`]:
+/// it is built, and only not promoted.
 pub async fn replay(
     pool: &Pool,
     reader: &Reader,
@@ -65,14 +57,18 @@ pub async fn replay(
     replay.cancel = Some(cancel);
     match replay.build(ceiling, &mut progress).await {
         Err(ReplayError::Cancelled) => {
-            replay.abandon().await?;
+            replay.end(GenerationState::Cancelled, None).await?;
             Err(ReplayError::Cancelled)
         }
-        Err(error) => {
-            replay.release().await;
+        Err(error @ ReplayError::Parks { .. }) => {
+            replay.end(GenerationState::Failed, Some(&error.to_string())).await?;
             Err(error)
         }
-        Ok(replayed) => Ok(replayed),
+        Err(error) => {
+            let is_own = replay.release(&error.to_string()).await;
+            Err(if is_own { error } else { ReplayError::Lost })
+        }
+        Ok(joined) => replay.promote(joined).await,
     }
 }
 
@@ -113,6 +109,10 @@ struct Replay<'a> {
     reader: &'a Reader,
     projection: &'a Arc<dyn AnyProjection>,
     options: ReplayOptions,
+    /// Which one is built.
+    generation: i32,
+    /// Its table, with its schema.
+    table: String,
     lease: Lease,
     /// Up to here the rows are written and committed.
     written: i64,
@@ -125,7 +125,7 @@ struct Replay<'a> {
     started: Instant,
     first: i64,
     cancel: Option<watch::Receiver<bool>>,
-    /// The newest event of the log that this replay has read: the table is not swapped where it is missing.
+    /// The newest event of the log that this replay has read: the generation is not joined where it is missing.
     watermark: Watermark,
     renewal: JoinHandle<()>,
 }
@@ -136,81 +136,32 @@ impl Drop for Replay<'_> {
     }
 }
 
-impl<'a> Replay<'a> {
-    async fn begin(
-        pool: &'a Pool,
-        mut client: Client,
-        reader: &'a Reader,
-        projection: &'a Arc<dyn AnyProjection>,
-        options: ReplayOptions,
-        ceiling: i64,
-    ) -> Result<Self, ReplayError> {
-        let (name, version) = (reader.name(), reader.version());
-        let length = options.lease.as_secs_f64();
-        let shadow = shadow_table(projection.as_ref());
-        let tx = client.transaction().await?;
-        // Without its table there is nothing to continue.
-        let found: bool = tx.query_one(FIND_TABLE, &[&shadow]).await?.try_get(0)?;
-        let resume = options.resume && found;
-        let acquire = tx.prepare_cached(ACQUIRE).await?;
-        let acquired = tx
-            .query_opt(&acquire, &[&name, &version, &options.node, &length, &ceiling, &resume])
-            .await?;
-        let Some(acquired) = acquired else {
-            let running = tx.query_opt(FIND, &[&name, &version]).await?;
-            let (position, ceiling) = match running {
-                Some(row) => (row.try_get(0)?, row.try_get(1)?),
-                None => (0, 0),
-            };
-            return Err(ReplayError::Running { name, position, ceiling });
-        };
-        let lease = Lease { node: options.node, fence: acquired.try_get(0)? };
-        let written: i64 = acquired.try_get(1)?;
-        let mut fold = FoldState::new(projection.rows(&shadow));
-        if written == 0 {
-            let drop = DROP_SHADOW.replace("{shadow}", &shadow);
-            tx.batch_execute(&drop).await?;
-            tx.batch_execute(&projection.table_sql().replace("{table}", &shadow)).await?;
-            tx.execute(DELETE_PARKED, &[&name, &version, &true]).await?;
-        } else {
-            let rows = parked::load(&tx, (name, version)).await?;
-            fold.parked = rows.iter().map(|row| row.stream).collect();
-        }
-        tx.commit().await?;
-        Ok(Self {
-            pool,
-            client,
-            reader,
-            projection,
-            options,
-            lease,
-            written,
-            folded: written,
-            indexed: acquired.try_get(2)?,
-            whole: written == 0,
-            fold,
-            started: Instant::now(),
-            first: written,
-            cancel: None,
-            watermark: Watermark::default(),
-            renewal: keep_lease(pool.clone(), (name, version), lease, options.lease),
-        })
-    }
-
+impl Replay<'_> {
     async fn build(
         &mut self,
         ceiling: i64,
         progress: &mut (impl FnMut(Progress) + Send),
-    ) -> Result<Replayed, ReplayError> {
+    ) -> Result<Joined, ReplayError> {
         self.read_to(ceiling, progress).await?;
         self.index().await?;
         failpoint!(ReplayBuilt);
-        let through = self.swap(progress).await?;
+        self.join(progress).await
+    }
+
+    /// Lets the view show it, if that is wanted.
+    async fn promote(&self, joined: Joined) -> Result<Replayed, ReplayError> {
+        if self.options.promote && !joined.is_live {
+            let (generation, keep) = (self.generation, self.options.keep);
+            let known = &self.watermark;
+            generation::promote(self.pool, self.reader, Some(generation), keep, known)
+                .await
+                .map_err(|why| ReplayError::Joined { generation, why: Box::new(why) })?;
+        }
         Ok(Replayed {
-            generation: 0,
+            generation: self.generation,
             from: self.first,
             events: self.fold.events,
-            through,
+            through: joined.through,
             took: self.started.elapsed(),
             parked: self.fold.parked.len(),
         })
@@ -254,14 +205,24 @@ impl<'a> Replay<'a> {
         tx.batch_execute(NO_STATEMENT_TIMEOUT).await?;
         let advance = tx.prepare_cached(ADVANCE).await?;
         let moved = tx
-            .execute(&advance, &[&name, &version, &self.lease.fence, &self.written, &self.folded])
+            .execute(
+                &advance,
+                &[
+                    &name,
+                    &version,
+                    &self.generation,
+                    &self.lease.fence,
+                    &self.written,
+                    &self.folded,
+                ],
+            )
             .await?;
         if moved == 0 {
             return Err(ReplayError::Lost);
         }
         self.fold.rows.write(&tx).await?;
         for poisoned in self.fold.poisoned.drain(..) {
-            parked::park(&tx, (name, version), 0, &poisoned).await?;
+            parked::park(&tx, (name, version), self.generation, &poisoned).await?;
         }
         tx.commit().await?;
         failpoint!(ReplayWritten);
@@ -271,46 +232,6 @@ impl<'a> Replay<'a> {
             self.whole = false;
         }
         Ok(())
-    }
-
-    async fn index(&mut self) -> Result<(), ReplayError> {
-        self.check_cancelled()?;
-        if self.indexed {
-            return Ok(());
-        }
-        let shadow = shadow_table(self.projection.as_ref());
-        let tx = self.client.transaction().await?;
-        tx.batch_execute(NO_STATEMENT_TIMEOUT).await?;
-        let (name, version) = (self.reader.name(), self.reader.version());
-        if tx.execute(INDEXED, &[&name, &version, &self.lease.fence]).await? == 0 {
-            return Err(ReplayError::Lost);
-        }
-        tx.batch_execute(&self.projection.indexes_sql().replace("{table}", &shadow)).await?;
-        tx.commit().await?;
-        self.indexed = true;
-        Ok(())
-    }
-
-    /// Deletes what was built; the live table is as it was.
-    async fn abandon(&mut self) -> Result<(), ReplayError> {
-        let (name, version) = (self.reader.name(), self.reader.version());
-        let shadow = shadow_table(self.projection.as_ref());
-        let tx = self.client.transaction().await?;
-        if tx.execute(RELEASE, &[&name, &version, &self.lease.fence]).await? == 1 {
-            let drop = DROP_SHADOW.replace("{shadow}", &shadow);
-            tx.batch_execute(&drop).await?;
-            tx.execute(DELETE_PARKED, &[&name, &version, &true]).await?;
-        }
-        Ok(tx.commit().await?)
-    }
-
-    /// Gives the lease back: what is built stays, for another replay to resume.
-    async fn release(&self) {
-        let (name, version) = (self.reader.name(), self.reader.version());
-        if let Err(error) = execute(self.pool, RELEASE, &[&name, &version, &self.lease.fence]).await
-        {
-            tracing::warn!(%error, "another replay is refused until the lease of this one ends");
-        }
     }
 
     fn check_cancelled(&self) -> Result<(), ReplayError> {
@@ -329,27 +250,4 @@ impl<'a> Replay<'a> {
         let left = Duration::try_from_secs_f64(rest / events_per_second).ok();
         Progress { done, total, events_per_second, left }
     }
-}
-
-fn shadow_table(projection: &dyn AnyProjection) -> String {
-    projection.view() + "_shadow"
-}
-
-fn keep_lease(
-    pool: Pool,
-    (name, version): (&'static str, i16),
-    lease: Lease,
-    length: Duration,
-) -> JoinHandle<()> {
-    supervise::spawn("lease of a replay", async move {
-        loop {
-            tokio::time::sleep(length / 3).await;
-            // One that was not renewed is so the next time, or another replay takes over.
-            if let Ok(client) = pool.get().await {
-                let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-                    [&name, &version, &lease.fence, &length.as_secs_f64()];
-                let _ = client.execute(RENEW, &values).await;
-            }
-        }
-    })
 }

@@ -33,6 +33,11 @@ pub enum ReplayError {
         "{streams} streams do not fit: the fold is wrong, not the events; the table is as it was"
     )]
     Parks { streams: usize },
+    #[error(
+        "the projection is built through {built}, and no node has read further than {position}: the view shows \
+         what it did; start a node, and resume the replay"
+    )]
+    Behind { position: i64, built: i64 },
     /// The view shows what it did.
     #[error("generation {generation} is built and joined, and is not promoted: {why}")]
     Joined { generation: i32, why: Box<GenerationError> },

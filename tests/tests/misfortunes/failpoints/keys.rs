@@ -26,7 +26,15 @@ const ROTATING: [&str; 6] = [
 /// More than one transaction wraps again, or moves.
 const KEYS: usize = 600;
 const SEALED_AT_ONCE: usize = 8;
-const REPLAYING: [&str; 3] = ["replay.written", "replay.built", "replay.swapped"];
+/// And how far the newest generation is then.
+const REPLAYING: [(&str, &str); 4] = [
+    ("replay.written", "building"),
+    ("replay.built", "building"),
+    ("replay.joined", "joined"),
+    ("replay.promoted", "live"),
+];
+const NEWEST: &str = "select state from readers.generations where name = 'accounts'
+    order by version desc, generation desc limit 1";
 
 pub async fn crash() -> Report {
     let mut report = Report::default();
@@ -67,15 +75,17 @@ pub async fn crash() -> Report {
         opens(&node.client(), person).await;
     }
 
-    for failpoint in REPLAYING {
+    for (failpoint, state) in REPLAYING {
         settled(&installation, failpoint).await;
         let log = installation.log().await;
         let live = checksum(&log, "read_models.accounts_v4").await;
         let killed = run(&installation, &["replay", "accounts"], failpoint).await;
         let stderr = String::from_utf8_lossy(&killed.stderr).into_owned();
         report.read(failpoint, killed.status, &stderr);
+        let newest: String = log.query_one(NEWEST, &[]).await.unwrap().get(0);
+        assert_eq!(newest, state, "{failpoint}");
         assert_eq!(checksum(&log, "read_models.accounts_v4").await, live, "{failpoint}");
-        // The table is followed on.
+        // The reader writes on, and each generation that is there.
         let person = Person::named(&failpoint.replace('.', "-"));
         person.settle(&node.client(), &installation).await;
         settled(&installation, failpoint).await;

@@ -1,4 +1,0 @@
-update readers.checkpoints
-set position = $3, fence = fence + 1, node = null, lease_until = null, last_error = null,
-  updated_at = clock_timestamp()
-where name = $1 and version = $2
