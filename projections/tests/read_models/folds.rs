@@ -236,7 +236,7 @@ async fn the_same_event_twice_has_no_effect() {
     let readers = harness.read(projections::all()).await;
     harness.caught_up(&all).await;
     readers.stop().await;
-    let tables: Vec<_> = projections::all().iter().filter_map(Reader::table).collect();
+    let tables: Vec<_> = projections::all().iter().filter_map(Reader::view).collect();
     let mut before = Vec::new();
     for table in &tables {
         before.push(harness.checksum(table).await);

@@ -26,6 +26,7 @@ mod replay;
 mod replay_takeover;
 mod row_lookups;
 mod runs;
+mod scans;
 mod servers;
 mod slow_replays;
 mod standing;

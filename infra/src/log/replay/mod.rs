@@ -233,6 +233,7 @@ impl<'a> Replay<'a> {
                 self.fold.rows.load(Source::Built(&self.client), &wanted).await?;
             }
             self.fold.fold(&wanted);
+            self.fold.check_parked(self.options.parked_max)?;
             self.folded = reached;
             if self.folded - self.written >= self.options.lap
                 || self.fold.rows.changed() >= self.options.changed_max
