@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::compare::{RowDifference, compare};
 use super::{FoldError, json};
-use crate::log::projection::{Poison, Projection, Row};
 use crate::log::Recorded;
+use crate::log::projection::{Poison, Projection, Row};
 use crate::postgres::Transaction;
 
 /// The rows of one projection, whichever that is.
