@@ -50,7 +50,7 @@ impl Projection for Tenants {
     }
 }
 
-/// Draws the same numbers each time (SplitMix64).
+/// Draws the same numbers each time (`SplitMix64`).
 struct Draws(u64);
 
 impl Draws {
