@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use super::fold::{FoldedRows, StreamRows};
 use super::rows::{Rows, TypedRows};
 use super::{Projection, Reads};
 
@@ -10,11 +11,14 @@ pub(super) trait AnyProjection: Send + Sync {
     fn name(&self) -> &'static str;
     fn version(&self) -> i16;
     fn event_types(&self) -> &'static [&'static str];
+    fn append_only(&self) -> bool;
     fn takes_unknown(&self) -> bool;
     fn looks_at(&self) -> Reads;
     fn table_sql(&self) -> &'static str;
     fn indexes_sql(&self) -> &'static str;
     fn rows(&self, table: &str) -> Box<dyn Rows>;
+    /// Rows that come from events alone, and from no table.
+    fn folded(&self) -> Box<dyn FoldedRows>;
 
     /// What statements name, with its schema. It is read only: rows are written into the table of a generation.
     fn view(&self) -> String {
@@ -43,6 +47,10 @@ impl<P: Projection> AnyProjection for ErasedProjection<P> {
         P::EVENT_TYPES
     }
 
+    fn append_only(&self) -> bool {
+        P::APPEND_ONLY
+    }
+
     fn takes_unknown(&self) -> bool {
         P::TAKES_UNKNOWN
     }
@@ -61,5 +69,9 @@ impl<P: Projection> AnyProjection for ErasedProjection<P> {
 
     fn rows(&self, table: &str) -> Box<dyn Rows> {
         Box::new(TypedRows::<P>::new(table))
+    }
+
+    fn folded(&self) -> Box<dyn FoldedRows> {
+        Box::new(StreamRows::<P>::new())
     }
 }

@@ -34,6 +34,7 @@ mod worker;
 
 pub use activity::{ReaderActivity, ReaderStage};
 pub use feed::{Feed, FeedError};
+pub use fold::{AsOf, FoldError, RowDifference, RowsAsOf, compare_streams, rows_as_of};
 pub use generation::{
     Comparison, Difference, Differs, Generation, GenerationError, GenerationState, Keep, compare,
     discard, generations, promote, roll_back, sweep_generations,

@@ -47,11 +47,21 @@ impl LogHarness {
     }
 
     /// Appends an event whose personal fields are sealed already; answers its position.
-    pub async fn record<E: Event>(&self, stream_type: &str, stream: Uuid, mut event: E) -> i64 {
+    pub async fn record<E: Event>(&self, stream_type: &str, stream: Uuid, event: E) -> i64 {
+        self.record_of(stream, (stream_type, stream), event).await
+    }
+
+    /// The same, of a tenant whose id is not the stream's.
+    pub async fn record_of<E: Event>(
+        &self,
+        tenant: Uuid,
+        stream: (&str, Uuid),
+        mut event: E,
+    ) -> i64 {
         let sealed = take_apart(&mut event).unwrap();
         let (event_type, version) = event.type_and_version();
         let data = event.encode().unwrap();
-        self.append(stream_type, stream, event_type, version, &data, sealed).await
+        self.insert((tenant, stream), (event_type, version), &data, sealed).await
     }
 
     /// Appends an event of any shape.
@@ -61,6 +71,17 @@ impl LogHarness {
         stream: Uuid,
         event_type: &str,
         schema_version: i16,
+        data: &str,
+        sealed: Option<Vec<u8>>,
+    ) -> i64 {
+        let at = (stream, (stream_type, stream));
+        self.insert(at, (event_type, schema_version), data, sealed).await
+    }
+
+    async fn insert(
+        &self,
+        (tenant, (stream_type, stream)): (Uuid, (&str, Uuid)),
+        (event_type, schema_version): (&str, i16),
         data: &str,
         sealed: Option<Vec<u8>>,
     ) -> i64 {
@@ -79,6 +100,7 @@ impl LogHarness {
                     &data,
                     &sealed,
                     &time(position),
+                    &tenant,
                 ],
             )
             .await

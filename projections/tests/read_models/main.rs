@@ -27,6 +27,7 @@ mod replay_ends;
 mod replay_takeover;
 mod row_lookups;
 mod runs;
+mod scans;
 mod servers;
 mod slow_replays;
 mod standing;

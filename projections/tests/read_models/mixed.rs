@@ -32,7 +32,7 @@ pub fn opened(number: u128) -> SessionEvent {
 }
 
 /// The n-th thing that an account does.
-fn then(number: u128, turn: u32) -> AccountEvent {
+pub fn then(number: u128, turn: u32) -> AccountEvent {
     match turn {
         1 => AccountEvent::EmailVerified {},
         2 => AccountEvent::ConsentGiven { purpose: Purpose::ProductNews, policy_version: 2 },

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::harness::{LogHarness, account, sealed, time};
 
 /// The n-th thing that happens in a workspace.
-fn workspace(turn: u128) -> WorkspaceEvent {
+pub fn workspace(turn: u128) -> WorkspaceEvent {
     match turn {
         0 => WorkspaceEvent::Created { name: sealed("name") },
         1 => WorkspaceEvent::MemberJoined { account: account(1), role: Role::Owner },
@@ -26,7 +26,7 @@ fn workspace(turn: u128) -> WorkspaceEvent {
 }
 
 /// The n-th thing that happens to a workspace's seats.
-fn seat(turn: u128) -> SeatEvent {
+pub fn seat(turn: u128) -> SeatEvent {
     let [first, second, third] = [1, 2, 3].map(|lease| LeaseId(Uuid::from_u128(lease)));
     match turn {
         0 => SeatEvent::LimitSet { limit: 5, cause: LimitCause::Default },
@@ -41,7 +41,7 @@ fn seat(turn: u128) -> SeatEvent {
 }
 
 /// The n-th thing that happens to a server; every third one is removed.
-fn server(number: u128, turn: u128) -> ServerEvent {
+pub fn server(number: u128, turn: u128) -> ServerEvent {
     let (fingerprint, algorithm) = (Fingerprint([7; 32]), KeyAlgorithm::Ed25519);
     let deployment = DeploymentId(Uuid::from_u128(turn));
     match turn {
@@ -67,7 +67,7 @@ fn server(number: u128, turn: u128) -> ServerEvent {
 }
 
 /// The n-th thing that happens to a run on two servers.
-fn run(turn: u128) -> RunEvent {
+pub fn run(turn: u128) -> RunEvent {
     let [server, other] = [11, 12].map(|server| ServerId(Uuid::from_u128(server)));
     let (attempt, fence) = (1, 1);
     match turn {

@@ -57,6 +57,7 @@ async fn measure<P: Projection>(harness: &Harness, rows: &mut Table) {
     .await;
     let what = |what: &str| format!("replay {} {what}, events/s", P::NAME);
     rows.row(&what("into nothing: bare select"), &nothing, &select, Goal::AtLeast(1.2), "");
+    rows.row(&what("into a table: bare select"), &table, &select, Goal::None, "");
     rows.row(&what("into a table: by hand"), &table, &hand, Goal::AtLeast(0.8), "");
 }
 

@@ -1,6 +1,7 @@
 //! What people do, through HTTP and the command line, each test on databases of its own.
 
 mod accounts;
+mod as_of;
 mod backups;
 mod clocks;
 mod command_line;

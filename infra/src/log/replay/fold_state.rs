@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
+use super::ReplayError;
 use crate::log::Recorded;
 use crate::log::rows::{Order, Rows};
 use crate::log::work::Poisoned;
@@ -41,5 +42,12 @@ impl FoldState {
                 }
             }
         }
+    }
+
+    /// # Errors
+    /// More streams are parked than a fold refuses that is right.
+    pub fn check_parked(&self, parked_max: usize) -> Result<(), ReplayError> {
+        let streams = self.parked.len();
+        if streams > parked_max { Err(ReplayError::Parks { streams }) } else { Ok(()) }
     }
 }

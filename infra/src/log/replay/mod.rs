@@ -184,6 +184,7 @@ impl Replay<'_> {
                 self.fold.rows.load(Source::Built(&self.client), &wanted).await?;
             }
             self.fold.fold(&wanted);
+            self.fold.check_parked(self.options.parked_max)?;
             self.folded = reached;
             if self.folded - self.written >= self.options.lap
                 || self.fold.rows.changed() >= self.options.changed_max

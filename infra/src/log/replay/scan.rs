@@ -9,11 +9,13 @@ use tokio_postgres::types::ToSql;
 
 use super::{ReplayError, ReplayOptions};
 use crate::log::watermark::Watermark;
-use crate::log::{Feed, FeedError, Reader, Recorded};
+use crate::log::{Feed, FeedError, Reader, Reads, Recorded};
 use crate::postgres::{PgError, Pool, Transaction};
 
 const SCAN: &str = include_str!("scan.sql");
-const SCAN_WITHOUT_CAUSES: &str = include_str!("scan_without_causes.sql");
+const CAUSES: &str = "session, request, correlation, causation";
+const NO_CAUSES: &str = "null::uuid, null::uuid, null::uuid, null::uuid";
+const OF_TYPES: &str = " and event_type = any($3)";
 /// Its rows wait for the fold, in the middle of a statement or behind its end, where the server cannot send. Each
 /// statement sees what is committed before it: the log is compared with what is known by then.
 const BEGIN_LAP: &str = "set transaction isolation level read committed, read only; \
@@ -127,9 +129,14 @@ impl<'a> Lap<'a> {
         reader: &Reader,
         (after, end): (i64, i64),
     ) -> Result<(), ReplayError> {
-        let mut feed = Feed::stream(tx, after, end).await?;
+        let scan = tx.prepare(&statement(reader)).await?;
+        let mut rows = tx.query_raw(&scan, [after, end]).await?;
         let mut reached = after;
-        while let Some(event) = feed.try_next().await? {
+        while let Some(row) = rows.try_next().await? {
+            let event = Recorded::try_from(row).map_err(FeedError::from)?;
+            if event.position() != reached + 1 {
+                break;
+            }
             reached = event.position();
             check_known(reader, (event.event_type(), event.schema_version()), self.options)?;
             self.take(event).await?;
@@ -155,9 +162,7 @@ impl<'a> Lap<'a> {
         if found != end - after {
             return Err(hole(tx, after).await?);
         }
-        let looks_at = reader.looks_at();
-        let scan = if looks_at.actor || looks_at.causes { SCAN } else { SCAN_WITHOUT_CAUSES };
-        let scan = tx.prepare_cached(scan).await?;
+        let scan = tx.prepare_cached(&statement(reader)).await?;
         let types = reader.event_types();
         let values: [&(dyn ToSql + Sync); 3] = [&after, &end, &types];
         let mut rows = tx.query_raw(&scan, values).await?;
@@ -200,6 +205,20 @@ fn check_known(
         return Err(ReplayError::Unknown { event_type: event_type.to_owned(), version });
     }
     Ok(())
+}
+
+/// The columns of `page.sql`, in that order, of the events that the reader wants.
+fn statement(reader: &Reader) -> String {
+    let Reads { data, sealed, actor, causes } = reader.looks_at();
+    let columns = [
+        if data { "data" } else { "'{}'::json" },
+        if sealed { "sealed" } else { "null::bytea" },
+        if causes { "subjects" } else { "'{}'::uuid[]" },
+        if actor { "actor" } else { "null::uuid" },
+        if causes { CAUSES } else { NO_CAUSES },
+    ];
+    let of_types = if reader.event_types().is_empty() { "" } else { OF_TYPES };
+    SCAN.replace("{columns}", &columns.join(", ")).replace("{of_types}", of_types)
 }
 
 /// Finds the position that is missing.

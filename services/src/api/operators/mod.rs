@@ -14,5 +14,6 @@ pub fn routes(routes: &mut Routes) {
     accounts::routes(routes);
     readers::routes(routes);
     tokens::routes(routes);
+    streams::routes(routes);
     workspaces::routes(routes);
 }
