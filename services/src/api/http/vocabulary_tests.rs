@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::openapi::tests::shown;
 
 /// What a path names that has no id.
-const NO_IDS: [&str; 4] = ["claim_code", "purpose", "reader", "slug"];
+const NO_IDS: [&str; 6] = ["claim_code", "generation", "name", "purpose", "reader", "slug"];
 
 /// The ends of a range of time, and the time as of which something is read.
 const RANGES: [&str; 3] = ["as_of", "from", "to"];
