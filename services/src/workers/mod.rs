@@ -104,6 +104,7 @@ impl Workers {
         let sweep = unverified::UnverifiedSweep::default();
         timers.on_one_node("unverified accounts", minute, None, move |app| sweep.clone().run(app));
         timers.on_one_node("old read models", 60 * minute, None, sweeps::sweep_superseded);
+        timers.on_one_node("generations", minute, None, sweeps::sweep_generations);
         timers.on_one_node("expired keys", minute, None, keys::erase_expired_keys);
         timers.on_one_node("keys", minute, None, keys::rotate_keys);
         email_index::start_timers(&mut timers);
