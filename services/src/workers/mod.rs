@@ -37,6 +37,18 @@ use due::{Due, SELDOM};
 use server_monitor::Rounds;
 use timer::{Timers, Wake};
 
+/// The names of those that follow the log.
+pub const NAMES: [&str; 8] = [
+    "eraser",
+    "mailer",
+    "run_dispatcher",
+    "seat_leases",
+    "server_monitor",
+    "session_closer",
+    "token_closer",
+    "workspace_rows",
+];
+
 /// The workers of a node: some follow the log, some run on a timer.
 pub struct Workers {
     app: App,
