@@ -10,10 +10,10 @@ use domain::{ApiTokenId, Event, SealedId, WorkspaceId};
 use infra::api_tokens::{ApiTokens, NewApiToken};
 use infra::log::Reader;
 
-use super::super::{NAMES, Workers};
 use super::super::session_closer::SessionCloser;
 use super::super::sweeps::sweep_ended_tokens;
 use super::super::token_closer::TokenCloser;
+use super::super::{NAMES, Workers};
 use super::*;
 use crate::operations::end_tokens::EndTokens;
 
