@@ -58,7 +58,7 @@ pub async fn change_generation(
         }
     };
     let recorded = appended_event(app, &receipt).await.map_err(GenerationError::from)?;
-    let Some((generation, act, at)) = recorded.as_ref().and_then(|it| asked(it, reader)) else {
+    let Some((generation, act, at)) = recorded.as_ref().and_then(|it| requested(it, reader)) else {
         return Ok(receipt);
     };
     if receipt.replayed() && is_done(app, reader, generation, (act, at)).await? {
@@ -124,7 +124,7 @@ fn written(
 }
 
 /// What the event says, if it is about a generation of this version.
-fn asked(event: &Recorded, reader: &Reader) -> Option<(i32, GenerationAct, DateTime<Utc>)> {
+fn requested(event: &Recorded, reader: &Reader) -> Option<(i32, GenerationAct, DateTime<Utc>)> {
     let (event_type, version) = (event.event_type(), event.schema_version());
     match OperatorEvent::decode(event_type, version, event.data()) {
         Ok(OperatorEvent::GenerationChanged { version, generation, act, .. }) => {

@@ -74,8 +74,7 @@ impl Workers {
             Reader::worker(runner::RunDispatcher::new(app, &run)),
             Reader::worker(server_monitor::ServerMonitor::new(app, &watch)),
         ];
-        let mut timers = Timers::new(app);
-        let minute = Duration::from_mins(1);
+        let (mut timers, minute) = (Timers::new(app), Duration::from_mins(1));
         let again = mail.clone();
         timers.on_every_node("mailer", SELDOM, Some(mail), move |app| {
             let again = again.clone();
