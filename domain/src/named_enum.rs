@@ -44,7 +44,7 @@ macro_rules! named_enum {
 mod tests {
     use serde::Serialize;
 
-    use crate::operator::Scope;
+    use crate::operator::{GenerationAct, ReadModel, Scope};
     use crate::privacy::LeftCause;
     use crate::run::{LossCause, RunState, Settled};
     use crate::seat::LimitCause;
@@ -65,5 +65,7 @@ mod tests {
         same(LeftCause::ALL, LeftCause::as_str);
         same(LimitCause::ALL, LimitCause::as_str);
         same(Scope::ALL, Scope::as_str);
+        same(ReadModel::ALL, ReadModel::as_str);
+        same(GenerationAct::ALL, GenerationAct::as_str);
     }
 }

@@ -10,6 +10,6 @@ macro_rules! non_personal {
     ($($of:ty),*) => {$(impl $crate::NonPersonal for $of {})*};
 }
 
-non_personal!(bool, u16, u32, u64, i64, Uuid, chrono::DateTime<chrono::Utc>);
+non_personal!(bool, u16, u32, u64, i16, i32, i64, Uuid, chrono::DateTime<chrono::Utc>);
 
 impl<T: NonPersonal> NonPersonal for Vec<T> {}

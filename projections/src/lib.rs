@@ -29,3 +29,19 @@ pub fn all() -> Vec<Reader> {
 pub fn named(name: &str) -> Option<Reader> {
     all().into_iter().find(|projection| projection.name() == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::operator::ReadModel;
+
+    use super::*;
+
+    #[test]
+    fn every_projection_has_its_name_in_events() {
+        let mut names: Vec<_> = all().iter().map(Reader::name).collect();
+        names.sort_unstable();
+        let mut in_events: Vec<_> = ReadModel::ALL.iter().map(|of| of.as_str()).collect();
+        in_events.sort_unstable();
+        assert_eq!(names, in_events);
+    }
+}

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::DeploymentId;
 use crate::account::LoginRefusal;
-use crate::operator::Scope;
+use crate::operator::{GenerationAct, ReadModel, Scope};
 use crate::privacy::{LeftCause, Personal, Purpose};
 use crate::run::{Ending, Failure, LossCause, Settled, StartCause, Work};
 use crate::seat::{LimitCause, ReleaseReason};
@@ -43,6 +43,21 @@ fn every_variant_of_accounts_sessions_and_operators_is_kept_as_it_ever_was() {
         Expired = "expired";
     };
     check!(Scope: Admin = "admin"; Audit = "audit";);
+    check! { GenerationAct:
+        Promoted = "promoted";
+        RolledBack = "rolled_back";
+        Discarded = "discarded";
+    };
+    check! { ReadModel:
+        Accounts = "accounts";
+        AuditTrail = "audit_trail";
+        Memberships = "memberships";
+        Runs = "runs";
+        SeatPools = "seat_pools";
+        Servers = "servers";
+        Sessions = "sessions";
+        Workspaces = "workspaces";
+    };
     check! { Purpose:
         Authentication = "authentication";
         AccountAdministration = "account_administration";

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::Scope;
+use super::{GenerationAct, ReadModel, Scope};
 use crate::AccountId;
 
 /// What can be requested of an operator's token.
@@ -26,4 +26,6 @@ pub enum OperatorCommand {
     FindNoAccount,
     /// A parked stream goes on, from the event at `position`.
     ReleaseStream { stream: Uuid, position: i64 },
+    /// Records what is to be done with a generation of a projection, before it is done.
+    ChangeGeneration { projection: ReadModel, version: i16, generation: i32, act: GenerationAct },
 }

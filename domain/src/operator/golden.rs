@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use uuid::Uuid;
 
-use super::{OperatorEvent, Scope};
+use super::{GenerationAct, OperatorEvent, ReadModel, Scope};
 use crate::{AccountId, golden};
 
 #[test]
@@ -19,6 +19,12 @@ fn every_event_of_an_operators_token_is_kept_as_it_ever_was() {
             OperatorEvent::AccountFound { account: AccountId(Uuid::from_u128(6)) },
             OperatorEvent::AccountNotFound {},
             OperatorEvent::StreamReleased { stream: Uuid::from_u128(5), position: 17 },
+            OperatorEvent::GenerationChanged {
+                projection: ReadModel::Accounts,
+                version: 4,
+                generation: 2,
+                act: GenerationAct::Promoted,
+            },
         ],
     );
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use command::OperatorCommand;
 pub use error::OperatorError;
-pub use event::{OperatorEvent, Scope};
+pub use event::{GenerationAct, OperatorEvent, ReadModel, Scope};
 
 use crate::AggregateRoot;
 
@@ -100,6 +100,12 @@ impl AggregateRoot for Operator {
             (Self::Live { .. }, OperatorCommand::ReleaseStream { stream, position }) => {
                 Ok(vec![OperatorEvent::StreamReleased { stream, position }])
             }
+            (
+                Self::Live { .. },
+                OperatorCommand::ChangeGeneration { projection, version, generation, act },
+            ) => {
+                Ok(vec![OperatorEvent::GenerationChanged { projection, version, generation, act }])
+            }
         }
     }
 }
@@ -139,7 +145,8 @@ impl Aggregate for Operator {
             }
             OperatorEvent::AccountFound { .. }
             | OperatorEvent::AccountNotFound {}
-            | OperatorEvent::StreamReleased { .. } => {}
+            | OperatorEvent::StreamReleased { .. }
+            | OperatorEvent::GenerationChanged { .. } => {}
         }
     }
 }

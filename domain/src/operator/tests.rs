@@ -2,7 +2,9 @@ use chrono::{DateTime, TimeDelta};
 use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
-use super::{Operator, OperatorCommand, OperatorError, OperatorEvent, Scope};
+use super::{
+    GenerationAct, Operator, OperatorCommand, OperatorError, OperatorEvent, ReadModel, Scope,
+};
 use crate::AccountId;
 
 type Operators = TestFramework<Operator>;
@@ -56,6 +58,8 @@ fn an_export_that_a_revoked_token_has_begun_gets_its_end_and_no_other_does() {
 #[test]
 fn what_is_done_with_a_token_is_remembered() {
     let stream = Uuid::from_u128(5);
+    let (projection, version, generation) = (ReadModel::Runs, 2, 3);
+    let act = GenerationAct::RolledBack;
     for (command, event) in [
         (OperatorCommand::StartExport { through: 7 }, OperatorEvent::ExportStarted { through: 7 }),
         (
@@ -70,6 +74,10 @@ fn what_is_done_with_a_token_is_remembered() {
         (
             OperatorCommand::ReleaseStream { stream, position: 3 },
             OperatorEvent::StreamReleased { stream, position: 3 },
+        ),
+        (
+            OperatorCommand::ChangeGeneration { projection, version, generation, act },
+            OperatorEvent::GenerationChanged { projection, version, generation, act },
         ),
     ] {
         given(vec![ISSUED]).when(command).then_expect_events(vec![event]);

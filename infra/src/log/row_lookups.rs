@@ -60,7 +60,9 @@ impl<P: Projection> RowLookups<P> {
     pub fn start(pool: Pool, metrics: &Metrics, limit: Duration) -> Self {
         let (queue, lookups) = mpsc::channel(WAITING_MAX);
         // A counter that begins with the first one would not be seen to rise.
-        let given_up = metrics.row_lookups_given_up.with_label_values(&[P::NAME]);
+        let version = P::VERSION.to_string();
+        let series = [P::NAME, version.as_str()];
+        let given_up = metrics.row_lookups_given_up.with_label_values(&series);
         let finder = Finder { pool: pool.clone(), find: statement::<P>(), limit, given_up };
         supervise::spawn(TASK, answer_all(Arc::new(finder), lookups));
         Self { pool, queue }

@@ -47,21 +47,32 @@ families! {
     log_writable: IntGauge = "lethe_log_writable" [],
 
     /// The last position that a reader has processed.
-    reader_position: IntGaugeVec = "lethe_reader_position" ["reader"],
+    reader_position: IntGaugeVec = "lethe_reader_position" ["reader", "version"],
     /// Events that a reader has not processed yet.
-    reader_lag_events: IntGaugeVec = "lethe_reader_lag_events" ["reader"],
+    reader_lag_events: IntGaugeVec = "lethe_reader_lag_events" ["reader", "version"],
     /// Age of the oldest event that a reader has not processed yet.
-    reader_lag_seconds: GaugeVec = "lethe_reader_lag_seconds" ["reader"],
+    reader_lag_seconds: GaugeVec = "lethe_reader_lag_seconds" ["reader", "version"],
     /// Streams that a reader has parked at an event that it cannot process.
-    parked_streams: IntGaugeVec = "lethe_reader_parked_streams" ["reader"],
+    parked_streams: IntGaugeVec = "lethe_reader_parked_streams" ["reader", "version"],
     /// 1 while a projection that has read events has no table: what it shows is read from the log, stream by stream.
-    reader_lacks_table: IntGaugeVec = "lethe_reader_lacks_table" ["reader"],
+    reader_lacks_table: IntGaugeVec = "lethe_reader_lacks_table" ["reader", "version"],
     /// 1 while this node leaves a reader to newer nodes, because it came to an event that it does not know.
-    reader_unknown_event: IntGaugeVec = "lethe_reader_unknown_event" ["reader"],
+    reader_unknown_event: IntGaugeVec = "lethe_reader_unknown_event" ["reader", "version"],
     /// How often this node has started a reader again that stood still: the log had more for it.
-    reader_restarts: IntCounterVec = "lethe_reader_restarts_total" ["reader"],
+    reader_restarts: IntCounterVec = "lethe_reader_restarts_total" ["reader", "version"],
     /// Statements that looked up rows of a projection and were given up after 2 seconds, by its reader.
-    row_lookups_given_up: IntCounterVec = "lethe_row_lookups_given_up_total" ["reader"],
+    row_lookups_given_up: IntCounterVec = "lethe_row_lookups_given_up_total" ["reader", "version"],
+
+    /// Generations of a projection that are written, by state: building, joined or kept.
+    reader_generations: IntGaugeVec = "lethe_reader_generations" ["reader", "version", "state"],
+    /// How far the generation is that a replay builds; 0: none is built.
+    replay_position: IntGaugeVec = "lethe_replay_position" ["reader", "version"],
+    /// How far it goes before it is joined; 0: none is built.
+    replay_ceiling: IntGaugeVec = "lethe_replay_ceiling" ["reader", "version"],
+    /// Generations that have failed within a day: none was built after it, or it had been built before it failed.
+    replay_failed: IntGaugeVec = "lethe_replay_failed" ["reader", "version"],
+    /// Bytes of a partition of the log, with its indexes.
+    log_bytes: IntGaugeVec = "lethe_log_bytes" ["partition"],
 
     /// Erasures requested and not yet completed. At most 1,000 are counted.
     erasures_open: IntGauge = "lethe_erasures_open" [],

@@ -138,7 +138,9 @@ async fn a_look_up_that_takes_too_long_is_given_up_and_counted() {
     let metrics = Metrics::new().unwrap();
     let limit = Duration::from_millis(300);
     let rows = RowLookups::<Accounts>::start(harness.pool.clone(), &metrics, limit);
-    let given_up = || metrics.row_lookups_given_up.with_label_values(&[Accounts::NAME]).get();
+    let version = Accounts::VERSION.to_string();
+    let series = [Accounts::NAME, version.as_str()];
+    let given_up = || metrics.row_lookups_given_up.with_label_values(&series).get();
     assert!(String::from_utf8(metrics.text().unwrap()).unwrap().contains("given_up_total{"));
     harness.admin.batch_execute(BLOCK).await.unwrap();
 

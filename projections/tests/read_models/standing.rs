@@ -80,7 +80,7 @@ async fn a_reader_that_stands_still_is_started_again_and_goes_on() {
     let (readers, _, metrics) = read(&harness, Duration::from_secs(4)).await;
 
     harness.caught_up(&[NAME]).await;
-    assert_eq!(metrics.reader_restarts.with_label_values(&[NAME]).get(), 1);
+    assert_eq!(metrics.reader_restarts.with_label_values(&[NAME, "1"]).get(), 1);
     let status = status(&harness.pool).await.unwrap();
     assert_eq!(status[0].last_error, None, "it goes on");
     assert!(status[0].fence > 1, "what it had begun writes nothing any more");
@@ -100,7 +100,7 @@ async fn what_a_reader_does_can_be_seen_while_it_stands_still() {
     })
     .await;
     assert!(seen.to_string().starts_with("its transaction is open, for "), "{seen}");
-    assert_eq!(metrics.reader_restarts.with_label_values(&[NAME]).get(), 0);
+    assert_eq!(metrics.reader_restarts.with_label_values(&[NAME, "1"]).get(), 0);
     readers.stop().await;
     assert!(positions.activity(NAME, 1).is_none(), "this node runs it no more");
 }

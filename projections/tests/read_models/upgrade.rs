@@ -52,7 +52,8 @@ impl ReaderNode {
     /// Whether the node shows that it leaves the reader to newer ones.
     fn shows_unknown(&self, reader: &str, value: u8) -> bool {
         let text = String::from_utf8(self.metrics.text().unwrap()).unwrap();
-        text.contains(&format!("\nlethe_reader_unknown_event{{reader=\"{reader}\"}} {value}\n"))
+        let series = format!("lethe_reader_unknown_event{{reader=\"{reader}\",version=\"1\"}}");
+        text.contains(&format!("\n{series} {value}\n"))
     }
 }
 

@@ -70,6 +70,7 @@ failed! {
     infra::postgres::PgError,
     infra::metrics::MetricsError,
     infra::log::ReplayError,
+    infra::log::GenerationError,
 }
 
 /// What is not there may be mistyped.

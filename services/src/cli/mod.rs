@@ -6,6 +6,7 @@ mod doctor;
 mod erase;
 mod error;
 mod folders;
+mod generations;
 mod help;
 mod keys;
 mod listener;
@@ -70,7 +71,7 @@ enum Subcommand {
     Backup(backup::BackupArgs),
     /// Restore a backup of the events, and the keyring of its copy. No node may run.
     Restore(restore::RestoreArgs),
-    /// Build a projection again from the log, while everything goes on.
+    /// Build a projection again from the log, while everything goes on; compare what was built, take it back.
     Replay(replay::ReplayArgs),
     /// Create, list and revoke the tokens of operators.
     #[command(subcommand)]

@@ -14,6 +14,9 @@ const LEASE_SECONDS_MAX: u32 = 3_600;
 /// Ten years.
 const UNVERIFIED_DAYS_MAX: u32 = 3_650;
 
+/// A year: what is kept is written twice.
+pub const REPLAY_KEEP_HOURS_MAX: u32 = 8_760;
+
 /// A PiB: what is counted stays a number of the database.
 const RUN_LOG_BYTES_PER_DAY_MAX: u64 = 1 << 50;
 
@@ -225,6 +228,10 @@ impl Config {
             if count < least {
                 return Err(self.refused(setting, format!("must be at least {least}")));
             }
+        }
+        if self.replay_keep_hours > REPLAY_KEEP_HOURS_MAX {
+            let most = format!("must be at most {REPLAY_KEEP_HOURS_MAX}");
+            return Err(self.refused("replay_keep_hours", most));
         }
         if self.run_log_bytes_per_day < u64::from(self.run_log_bytes_max) {
             let reason = format!("must be at least run_log_bytes_max ({})", self.run_log_bytes_max);

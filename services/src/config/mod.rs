@@ -17,6 +17,7 @@ mod tests;
 mod value;
 mod warnings;
 
+pub use check::REPLAY_KEEP_HOURS_MAX;
 pub use cors_origins::CorsOrigins;
 pub use error::{ConfigError, Origin};
 pub use layers::{Layers, SYSTEM_FILE};

@@ -132,6 +132,8 @@ settings! {
     run_log_bytes_max: u32 = "67108864",
     /// The most bytes that the logs of one workspace may store in a day (UTC); a log that exceeds them ends, too.
     run_log_bytes_per_day: u64 = "10737418240",
+    /// Hours for which the generation that a projection has shown is kept after another one is promoted; 0: not at all.
+    replay_keep_hours: u32 = "24",
     /// Seconds in which running requests must end when Lethe stops.
     drain_seconds: u32 = "20",
     /// Threads that serve requests; by default one for each core.

@@ -232,6 +232,8 @@ fn every_setting_has_bounds() {
         ("run_log_bytes_max", "1023", "1024"),
         ("run_log_bytes_per_day", "67108863", "67108864"),
         ("run_log_bytes_per_day", "1125899906842625", "1125899906842624"),
+        ("replay_keep_hours", "8761", "8760"),
+        ("replay_keep_hours", "8761", "0"),
         ("seat_limit_default", "10001", "10000"),
         ("seat_lease_seconds", "0", "1"),
         ("seat_lease_seconds", "3601", "3600"),

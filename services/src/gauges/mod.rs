@@ -1,5 +1,8 @@
 //! Refreshes gauges every few seconds: pools, clocks, readers, keys, erasures, mails, seats, runs, watches.
 
+mod readers;
+
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -7,7 +10,6 @@ use chrono::TimeDelta;
 use domain::privacy::deadlines::OVERDUE_AFTER;
 use infra::credentials::HashQueue;
 use infra::keyring::{HeldRoot, KeyringError, RootHold};
-use infra::log::status;
 use infra::postgres::{PgError, Pool};
 use infra::reservations::{MoveProgress, UNREADABLE};
 use infra::supervise;
@@ -19,8 +21,8 @@ use crate::wiring::App;
 
 const COUNT_ROWS: &str = include_str!("count_rows.sql");
 const EVERY: Duration = Duration::from_secs(10);
-/// Every how many turns it is asked what holds old root keys: a day is what they are kept for.
-const HOLDS_EACH: u64 = 6;
+/// Every how many turns it is asked what holds old root keys, which are kept for a day, and how large the log is.
+const SELDOM_EACH: u64 = 6;
 /// The files of an escrow are deleted each minute.
 const ESCROW_LATE: TimeDelta = TimeDelta::hours(1);
 const RUN_STATES: [&str; 3] = ["queued", "running", "lost"];
@@ -45,16 +47,25 @@ pub struct Rounds {
     count: u64,
     /// Whether the clocks were wrong.
     clock_fault: bool,
+    /// The readers that were shown, by name and version.
+    readers: BTreeSet<(String, String)>,
+    /// Those whose generations were shown.
+    generations: BTreeSet<(String, String)>,
 }
 
 /// One round. Logs what was not refreshed.
 pub async fn refresh(app: &App, rounds: &mut Rounds) {
     pools(app);
     log_error("the clock", clock(app, &mut rounds.clock_fault).await);
-    log_error("readers", readers(app).await);
+    log(app);
+    let (metrics, pool) = (&app.metrics, &app.pool);
+    log_error("readers", readers::positions(metrics, pool, &mut rounds.readers).await);
+    let generations = readers::generations(metrics, pool, &mut rounds.generations).await;
+    log_error("generations", generations);
     log_error("keys", keys(app).await);
-    if rounds.count.is_multiple_of(HOLDS_EACH) {
+    if rounds.count.is_multiple_of(SELDOM_EACH) {
         log_error("old root keys", held_roots(app).await);
+        log_error("the size of the log", readers::log_bytes(metrics, pool).await);
     }
     rounds.count += 1;
     log_error("mails, seats, runs, watches and addresses", rows(app).await);
@@ -104,30 +115,12 @@ fn log_error<E: Display>(what: &str, result: Result<(), E>) {
     }
 }
 
-async fn readers(app: &App) -> Result<(), PgError> {
+fn log(app: &App) {
     let metrics = &app.metrics;
     metrics.log_position.set(*app.executor.appended().borrow());
     metrics.log_restores.set(app.watermark.restores());
     let trouble = app.watermark.trouble().map(|trouble| trouble.age().as_secs_f64());
     metrics.log_unwritten_seconds.set(trouble.unwrap_or_default());
-    let own = projections::all();
-    for reader in status(&app.pool).await? {
-        metrics.log_position.set(reader.head);
-        // What another version of the programme reads is shown by its own nodes.
-        if own.iter().any(|it| it.name() == reader.name && it.version() != reader.version) {
-            continue;
-        }
-        let name = [reader.name.as_str()];
-        metrics.reader_position.with_label_values(&name).set(reader.position);
-        metrics.reader_lag_events.with_label_values(&name).set(reader.lag_events);
-        metrics.reader_lag_seconds.with_label_values(&name).set(reader.lag_seconds);
-        metrics.parked_streams.with_label_values(&name).set(reader.parked);
-        metrics.reader_lacks_table.with_label_values(&name).set(reader.lacks_table.into());
-        if reader.lacks_table {
-            tracing::error!(reader = %reader.name, "the table of a projection is missing: what it shows is read from the log, stream by stream, until `lethe replay` has built it");
-        }
-    }
-    Ok(())
 }
 
 async fn keys(app: &App) -> Result<(), KeyringError> {

@@ -9,12 +9,14 @@
 //! 2. After a replay (`Receipt::replayed`) no side effect runs again. An operation that writes ahead
 //!    asks `Executor::find_earlier` first, before anything that could refuse the repeated command. What
 //!    the first call left undone is done by the worker that reads its event. `end_tokens` and `sign_out` alone
-//!    run again: they spare what came after the event.
+//!    run again: they spare what came after the event. So does
+//!    `change_generation`, unless its generation shows that it is done.
 //!
 //! `write_ahead` keeps both for rows that an event names; `request_erasure` has a ledger of its own.
 
 mod appended_event;
 pub(crate) mod attach_credential;
+pub(crate) mod change_generation;
 mod claim_codes;
 pub mod connect;
 pub(crate) mod delete_mails;

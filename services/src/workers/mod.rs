@@ -37,6 +37,18 @@ use due::{Due, SELDOM};
 use server_monitor::Rounds;
 use timer::{Timers, Wake};
 
+/// The names of those that follow the log.
+pub const NAMES: [&str; 8] = [
+    "eraser",
+    "mailer",
+    "run_dispatcher",
+    "seat_leases",
+    "server_monitor",
+    "session_closer",
+    "token_closer",
+    "workspace_rows",
+];
+
 /// The workers of a node: some follow the log, some run on a timer.
 pub struct Workers {
     app: App,
@@ -62,8 +74,7 @@ impl Workers {
             Reader::worker(runner::RunDispatcher::new(app, &run)),
             Reader::worker(server_monitor::ServerMonitor::new(app, &watch)),
         ];
-        let mut timers = Timers::new(app);
-        let minute = Duration::from_mins(1);
+        let (mut timers, minute) = (Timers::new(app), Duration::from_mins(1));
         let again = mail.clone();
         timers.on_every_node("mailer", SELDOM, Some(mail), move |app| {
             let again = again.clone();
@@ -104,6 +115,7 @@ impl Workers {
         let sweep = unverified::UnverifiedSweep::default();
         timers.on_one_node("unverified accounts", minute, None, move |app| sweep.clone().run(app));
         timers.on_one_node("old read models", 60 * minute, None, sweeps::sweep_superseded);
+        timers.on_one_node("generations", minute, None, sweeps::sweep_generations);
         timers.on_one_node("expired keys", minute, None, keys::erase_expired_keys);
         timers.on_one_node("keys", minute, None, keys::rotate_keys);
         email_index::start_timers(&mut timers);

@@ -13,7 +13,7 @@ use infra::api_tokens::{UnnamedApiToken, UnnamedApiTokenSecret};
 use infra::credentials::{CredentialsError, UnnamedCredential};
 use infra::event_store::LoadError;
 use infra::keyring::{KeyringError, SubjectKind};
-use infra::log::{FeedError, delete_superseded};
+use infra::log::{FeedError, delete_superseded, sweep_generations as delete_left_generations};
 use infra::mail::{MailError, Via};
 use infra::postgres::PgError;
 use infra::server_credentials::UnnamedServerKey;
@@ -223,6 +223,14 @@ pub(super) async fn sweep_mail_folder(app: App) -> Result<(), SweepError> {
 pub(super) async fn sweep_superseded(app: App) -> Result<(), PgError> {
     for table in delete_superseded(&app.pool, &projections::all(), SUPERSEDED_KEPT).await? {
         tracing::info!(table, "the table of an older version of a projection was deleted");
+    }
+    Ok(())
+}
+
+/// Tables of generations that were kept for long enough, or that a replay has left.
+pub(super) async fn sweep_generations(app: App) -> Result<(), PgError> {
+    for table in delete_left_generations(&app.pool).await? {
+        tracing::info!(table, "the table of a generation of a projection was deleted");
     }
     Ok(())
 }

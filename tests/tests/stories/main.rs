@@ -32,6 +32,7 @@ mod pooled;
 mod readiness;
 mod reading;
 mod refusals;
+mod replays;
 mod restore;
 mod revocation;
 mod roots;

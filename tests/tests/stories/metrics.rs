@@ -6,8 +6,10 @@ use serde_json::json;
 use tests::{Installation, promtool, until};
 
 /// Of each part of a turn that has labels: the last one comes last.
-const GAUGES: [&str; 6] = [
+const GAUGES: [&str; 8] = [
     "lethe_pool_connections{",
+    "lethe_reader_generations{",
+    "lethe_log_bytes{",
     "lethe_clock_skew_seconds{",
     "lethe_reader_lag_events{",
     "lethe_keyring_keys{",
@@ -65,8 +67,20 @@ async fn promtool_has_nothing_to_say() {
     assert!(routes.contains("/v1/accounts"), "{routes:?}");
     assert!(routes.iter().all(|route| !route.contains("7f8e") && !route.contains("nowhere")));
     let bounded = [
-        "clock", "le", "method", "outcome", "pool", "profile", "queue", "reader", "reason",
-        "route", "state", "status", "version",
+        "clock",
+        "le",
+        "method",
+        "outcome",
+        "partition",
+        "pool",
+        "profile",
+        "queue",
+        "reader",
+        "reason",
+        "route",
+        "state",
+        "status",
+        "version",
     ];
     assert_eq!(values.keys().copied().collect::<Vec<_>>(), bounded);
 }

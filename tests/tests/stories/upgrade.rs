@@ -42,7 +42,8 @@ async fn a_node_alone_with_an_event_that_it_does_not_know_stands_still_and_says_
     .await;
     until("it is measured", async || {
         let metrics = reqwest::get(harness.node.metrics()).await.unwrap().text().await.unwrap();
-        let is_shown = metrics.contains("lethe_reader_unknown_event{reader=\"mailer\"} 1");
+        let is_shown =
+            metrics.contains("lethe_reader_unknown_event{reader=\"mailer\",version=\"1\"} 1");
         if is_shown { Ok(()) } else { Err(metrics) }
     })
     .await;

@@ -2,5 +2,6 @@
 
 mod deploy;
 mod questions;
+mod tables;
 mod tidy;
 mod words;

@@ -19,17 +19,17 @@ const TOP: [&str; 10] = [
     "tests",
 ];
 
-struct File {
+pub(super) struct File {
     /// From the top of the tree.
-    path: PathBuf,
-    text: String,
+    pub path: PathBuf,
+    pub text: String,
 }
 
 pub(super) fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
-fn files(ending: &str) -> Vec<File> {
+pub(super) fn files(ending: &str) -> Vec<File> {
     let mut found = Vec::new();
     for folder in PACKAGES.iter().chain(&["migrations"]) {
         walk(&top().join(folder), ending, &mut found);
@@ -52,7 +52,7 @@ fn walk(folder: &Path, ending: &str, found: &mut Vec<File>) {
 
 impl File {
     /// Lines of code with their numbers.
-    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         let numbered = self.text.lines().enumerate().map(|(index, line)| (index + 1, line));
         numbered.filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
@@ -62,7 +62,7 @@ impl File {
     }
 
     /// Golden files are read and written by tests only.
-    fn is_test(&self) -> bool {
+    pub fn is_test(&self) -> bool {
         let tests = ["tests", "tests.rs", "golden.rs"];
         self.path.iter().any(|part| tests.iter().any(|name| part == *name))
     }

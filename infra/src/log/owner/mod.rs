@@ -63,7 +63,7 @@ impl Readers {
         for reader in &readers {
             checkpoint::install(&pool, reader).await?;
             // A counter that begins with its first restart would not be seen to rise.
-            metrics.reader_restarts.with_label_values(&[reader.name()]);
+            metrics.reader_restarts.with_label_values(&series(&label(reader)));
         }
         let (stop, stopped) = watch::channel(false);
         let (poller, news) = Poller::new(pool.clone(), wake.into(), &options, watermark.clone());
@@ -108,8 +108,10 @@ fn label(reader: &Reader) -> String {
     format!("{}/{}", reader.name(), reader.version())
 }
 
-fn name(label: &str) -> &str {
-    label.split_once('/').map_or(label, |(name, _)| name)
+/// Its labels in metrics: name and version.
+fn series(label: &str) -> [&str; 2] {
+    let (name, version) = label.split_once('/').unwrap_or((label, ""));
+    [name, version]
 }
 
 /// The loop that keeps this node's share of the readers.
@@ -201,7 +203,7 @@ impl Node {
                 Some(Ended::Stopped) => tracing::info!(reader = label, "this node no longer reads"),
                 Some(Ended::Aborted) => tracing::error!(reader = label, "a reader ended early"),
                 Some(Ended::Unknown(event)) => {
-                    gauge.with_label_values(&[name(label)]).set(1);
+                    gauge.with_label_values(&series(label)).set(1);
                     unknown.insert(label.clone(), event);
                 }
             }
@@ -214,7 +216,7 @@ impl Node {
         let (node, gauge) = (self.options.node, &self.unknown_gauge);
         self.unknown.retain(|label, event| {
             let leaves = seen.leaves(node, label, event.position);
-            gauge.with_label_values(&[name(label)]).set(i64::from(leaves));
+            gauge.with_label_values(&series(label)).set(i64::from(leaves));
             leaves
         });
     }
@@ -229,7 +231,7 @@ impl Node {
             let Some(why) = running.stands_still((at, head), limit) else { continue };
             self.patience.insert(reader.label.clone(), (at, limit.saturating_mul(2)));
             tracing::error!(reader = reader.label, why, "a reader stands still");
-            self.restarts.with_label_values(&[name(&reader.label)]).inc();
+            self.restarts.with_label_values(&series(&reader.label)).inc();
             running.abort();
             self.stood_still.insert(reader.label.clone(), why);
         }

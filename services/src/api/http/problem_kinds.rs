@@ -58,6 +58,8 @@ kinds! {
         "It is more than a day old, was opened before you signed in or out, or the browser keeps no cookies: open its page again.";
     Forbidden "forbidden" FORBIDDEN "This is not allowed"
         "It needs the role, or a token with the scope, that `detail` names.";
+    GenerationState "generation-state" CONFLICT "The generation is in another state"
+        "`detail` says in which, and what is possible then.";
     IdempotencyKeyReused "idempotency-key-reused" UNPROCESSABLE_ENTITY "The key was used before"
         "An Idempotency-Key belongs to one request: use a new key for another body, query or If-Match.";
     InFlight "in-flight" CONFLICT "The same request is being served"

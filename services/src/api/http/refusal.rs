@@ -2,6 +2,7 @@
 
 #![allow(clippy::match_same_arms, reason = "one arm for each reason")]
 
+use actix_web::http::header;
 use domain::Refused;
 use domain::account::AccountError;
 use domain::operator::OperatorError;
@@ -13,14 +14,18 @@ use domain::workspace::WorkspaceError;
 use infra::credentials::CredentialsError;
 use infra::event_store::{ExecuteError, LoadError};
 use infra::keyring::{KeyringError, OpenError};
-use infra::log::FeedError;
+use infra::log::{FeedError, GenerationError};
 use infra::postgres::PgError;
 use infra::run_log::RunLogError;
 
 use crate::api::http::precondition::stale;
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
+use crate::operations::change_generation::ChangeGenerationError;
 use crate::operations::email_addresses::AddressError;
 use crate::unseal::UnknownField;
+
+/// Whoever reads a table for long may have come to its end by then.
+const BUSY_SECONDS: u32 = 5;
 
 impl From<ExecuteError> for Problem {
     fn from(error: ExecuteError) -> Self {
@@ -207,6 +212,33 @@ impl From<RunError> for Problem {
             | RunError::NotEnded
             | RunError::NothingLeft
             | RunError::DeploymentLost => Self::new(ProblemKind::Refused, reason.to_string()),
+        }
+    }
+}
+
+impl From<GenerationError> for Problem {
+    fn from(error: GenerationError) -> Self {
+        match error {
+            GenerationError::Worker | GenerationError::NotFound => Self::of(ProblemKind::NotFound),
+            error @ (GenerationError::State { .. }
+            | GenerationError::NothingKept
+            | GenerationError::OtherColumns { .. }) => {
+                Self::new(ProblemKind::GenerationState, error.to_string())
+            }
+            GenerationError::Busy => {
+                Self::of(ProblemKind::Unavailable).with_header(header::RETRY_AFTER, BUSY_SECONDS)
+            }
+            GenerationError::Feed(error) => error.into(),
+            GenerationError::Postgres(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeGenerationError> for Problem {
+    fn from(error: ChangeGenerationError) -> Self {
+        match error {
+            ChangeGenerationError::Execute(error) => error.into(),
+            ChangeGenerationError::Generation(error) => error.into(),
         }
     }
 }

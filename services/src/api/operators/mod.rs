@@ -13,6 +13,7 @@ use super::http::routes::Routes;
 pub fn routes(routes: &mut Routes) {
     accounts::routes(routes);
     readers::routes(routes);
+    replays::routes(routes);
     tokens::routes(routes);
     streams::routes(routes);
     workspaces::routes(routes);

@@ -45,6 +45,9 @@ pub struct Readers {
 pub struct ReaderView {
     name: String,
     version: i16,
+    /// The generation that a projection shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<i32>,
     kind: String,
     position: i64,
     lag_events: i64,
@@ -69,6 +72,7 @@ impl From<ReaderStatus> for ReaderView {
         Self {
             name: status.name,
             version: status.version,
+            generation: (status.generation > 0).then_some(status.generation),
             kind: status.kind,
             position: status.position,
             lag_events: status.lag_events,

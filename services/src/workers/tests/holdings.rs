@@ -10,10 +10,10 @@ use domain::{ApiTokenId, Event, SealedId, WorkspaceId};
 use infra::api_tokens::{ApiTokens, NewApiToken};
 use infra::log::Reader;
 
-use super::super::Workers;
 use super::super::session_closer::SessionCloser;
 use super::super::sweeps::sweep_ended_tokens;
 use super::super::token_closer::TokenCloser;
+use super::super::{NAMES, Workers};
 use super::*;
 use crate::operations::end_tokens::EndTokens;
 
@@ -207,8 +207,10 @@ const FROM_THE_FIRST_EVENT: &[&str] = &[
 async fn a_worker_that_came_after_the_events_that_it_reads_begins_where_its_migration_says() {
     let app = Harness::new().await.node().await;
     let workers = Workers::start(&app);
-    let names: Vec<_> = workers.readers().iter().map(Reader::name).collect();
+    let mut names: Vec<_> = workers.readers().iter().map(Reader::name).collect();
     workers.stop().await;
+    names.sort_unstable();
+    assert_eq!(names, NAMES, "the metrics of others are not shown");
     let migrations = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/log");
     let files = std::fs::read_dir(migrations).unwrap().map(|file| file.unwrap().path());
     let sql: Vec<_> = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();

@@ -15,6 +15,8 @@ use super::tenant::{Tenant, issue_token};
 const WHOLE: &[&str] = &[
     "/v1/admin/log-lock",
     "/v1/admin/projections",
+    "/v1/admin/projections/{name}/generations",
+    "/v1/admin/projections/{name}/generations/{generation}/comparison",
     "/v1/admin/workspaces/{workspace_id}/owner",
     "/v1/me/consents",
     "/v1/rights",

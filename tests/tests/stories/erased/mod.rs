@@ -8,8 +8,9 @@ use serde_json::json;
 use tests::{Client, Installation, Person, Place, TestServer, until};
 
 /// The routes whose answers are searched, as an operator asks for them.
-const ANSWERS: [&str; 6] = [
+const ANSWERS: [&str; 7] = [
     "/v1/admin/projections",
+    "/v1/admin/projections/accounts/generations",
     "/v1/admin/parked-streams",
     "/v1/admin/log-lock",
     "/v1/audit-events?limit=200",
