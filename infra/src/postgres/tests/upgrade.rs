@@ -199,10 +199,12 @@ async fn a_replay_under_way_starts_over_and_its_table_is_gone() {
 
     migrate_log(&url).await.unwrap();
 
-    assert_eq!(text(&client, "select name from readers.generations").await, Vec::<String>::new());
+    let generations =
+        "select concat_ws(' ', name, version, generation, state) from readers.generations";
+    assert_eq!(text(&client, generations).await, ["accounts 1 1 live"]);
     assert_eq!(text(&client, "select reader from readers.parked").await, Vec::<String>::new());
     let tables = "select tablename::text from pg_tables where schemaname = 'read_models'";
-    assert_eq!(text(&client, tables).await, ["accounts"]);
+    assert_eq!(text(&client, tables).await, ["accounts_v1_g1"]);
 }
 
 #[tokio::test]
