@@ -84,6 +84,30 @@ async fn a_row_ends_before_the_event_that_does_not_fit() {
 }
 
 #[tokio::test]
+async fn a_stream_that_waits_for_another_generation_is_compared_as_far_as_it_is_shown() {
+    let harness = LogHarness::new().await;
+    let tally = Reader::projection::<Tally>();
+    let stream = Uuid::from_u128(0xc6);
+    for letter in ["a", "b"] {
+        add(&harness, stream, letter).await;
+    }
+    let readers = harness.read(vec![tally.clone()]).await;
+    harness.caught_up(&["tally"]).await;
+    readers.stop().await;
+    let park = "insert into readers.parked
+        (reader, version, generation, replay, stream_id, from_position, error)
+        values ('tally', 1, 2, true, $1, 2, 'unfit')";
+    harness.admin.execute(park, &[&stream]).await.unwrap();
+
+    let found = differences(&harness, &tally).await;
+
+    assert!(found.is_empty(), "{found:?}");
+    let live = "update readers.parked set generation = 1, replay = false";
+    harness.admin.execute(live, &[]).await.unwrap();
+    assert_eq!(differences(&harness, &tally).await.len(), 1, "the control");
+}
+
+#[tokio::test]
 async fn what_no_stream_has_made_and_what_is_not_known_is_refused() {
     let harness = LogHarness::new().await;
     let stream = Uuid::from_u128(0xc4);

@@ -1,6 +1,7 @@
 //! Generations: which one the view shows, in what two differ, and what is deleted.
 
 mod compare;
+mod kept;
 mod sweep;
 
 use std::time::Duration;
@@ -167,12 +168,6 @@ async fn each_state_is_reached_only_from_the_one_before() {
         };
         assert_eq!(states(&harness).await, [(1, Live), (2, ended)]);
     }
-    make(&harness, Building).await;
-    let leased =
-        "update readers.generations set lease_until = clock_timestamp() + interval '1 minute'
-        where generation = 2";
-    harness.admin.execute(leased, &[]).await.unwrap();
-    assert!(refused(discard(&harness.pool, &reader(), 2).await, Building), "a replay runs");
 }
 
 #[tokio::test]

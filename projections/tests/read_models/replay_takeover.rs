@@ -7,7 +7,7 @@ use crate::mixed;
 use crate::replay::{replayed, small};
 use infra::log::{
     Progress, REPLAY_CONNECTIONS, Reader, ReplayError, ReplayOptions, Replayed, replay,
-    restart_past,
+    restart_past, sweep_generations,
 };
 use infra::postgres::{ConnectOptions, connect, connect_one};
 use test_support::{until, until_waits_for_lock};
@@ -214,4 +214,24 @@ fn a_replay_that_a_restore_comes_upon_writes_nothing_more() {
 
     let ended = paused.end(&runtime);
     assert!(matches!(ended, Err(ReplayError::Lost)), "{ended:?}");
+}
+
+#[test]
+fn a_replay_whose_generation_was_swept_meanwhile_writes_nothing_more() {
+    let runtime = runtime();
+    let harness = runtime.block_on(LogHarness::new());
+    runtime.block_on(mixed::live(&harness, 12));
+    let paused = PausedReplay::start(&runtime, &harness, small());
+    let late = "update readers.generations
+        set node = null, lease_until = clock_timestamp() - interval '61 s' where state = 'building'";
+    assert_eq!(runtime.block_on(harness.admin.execute(late, &[])).unwrap(), 1);
+
+    let swept = runtime.block_on(sweep_generations(&harness.pool)).unwrap();
+
+    assert_eq!(swept, ["sessions_v1_g2"]);
+    let ended = paused.end(&runtime);
+    assert!(matches!(ended, Err(ReplayError::Lost)), "{ended:?}");
+    let failed =
+        "select count(*) from readers.generations where generation = 2 and state = 'failed'";
+    assert_eq!(runtime.block_on(harness.count(failed)), 1);
 }

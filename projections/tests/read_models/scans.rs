@@ -1,6 +1,7 @@
 //! What a replay reads of the log, and how many streams it may park.
 
 use crate::harness::LogHarness;
+use crate::readers::add;
 use crate::replay::small;
 use crate::tally::Tally;
 use domain::ActorId;
@@ -120,4 +121,25 @@ async fn a_replay_that_parks_too_many_streams_fails_and_the_table_stays() {
 
     assert_eq!(replayed(5).await.unwrap().parked, 5);
     assert_eq!(harness.checksum("read_models.tally").await, before);
+}
+
+#[tokio::test]
+async fn what_a_replay_parks_waits_for_its_generation_and_goes_with_it() {
+    const PARKED: &str =
+        "select string_agg(format('%s %s', generation, replay), ', ' order by generation)
+        from readers.parked";
+    let harness = LogHarness::new().await;
+    let (tally, stream) = (Reader::projection::<Tally>(), Uuid::from_u128(0xb100));
+    add(&harness, stream, "a!").await;
+    let waiting = async |promote: bool| -> String {
+        let (_keep, cancel) = watch::channel(false);
+        let options = ReplayOptions { promote, ..small() };
+        replay(&harness.pool, &tally, options, cancel, |_| {}).await.unwrap();
+        harness.admin.query_one(PARKED, &[]).await.unwrap().get(0)
+    };
+
+    assert_eq!(waiting(true).await, "2 f", "it is shown");
+    assert_eq!(parked(&harness.pool, None, None, 10).await.unwrap()[0].stream, stream);
+    assert_eq!(waiting(false).await, "2 f, 3 t");
+    assert_eq!(waiting(false).await, "2 f, 4 t", "the one that was joined earlier is dropped");
 }

@@ -75,7 +75,17 @@ pub(super) fn is_busy(error: &Error) -> bool {
 }
 
 /// Tries again for a while where somebody holds it up: a try waits for a lock so shortly that nobody waits long behind it.
-pub(super) async fn retried<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, GenerationError>
+pub(super) async fn retried<T, F>(attempt: impl FnMut() -> F) -> Result<T, GenerationError>
+where
+    F: Future<Output = Result<T, Refused>>,
+{
+    retried_for(TRY_FOR, attempt).await
+}
+
+async fn retried_for<T, F>(
+    length: Duration,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, GenerationError>
 where
     F: Future<Output = Result<T, Refused>>,
 {
@@ -84,10 +94,30 @@ where
         match attempt().await {
             Ok(done) => return Ok(done),
             Err(Refused::Error(error)) => return Err(error),
-            Err(Refused::Busy) if started.elapsed() >= TRY_FOR => {
+            Err(Refused::Busy) if started.elapsed() >= length => {
                 return Err(GenerationError::Busy);
             }
             Err(Refused::Busy) => tokio::time::sleep(PAUSE).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_somebody_holds_up_is_tried_again_until_its_time_is_over() {
+        let mut tries = 0;
+        let done = retried_for(TRY_FOR, || {
+            tries += 1;
+            let is_first = tries == 1;
+            async move { if is_first { Err(Refused::Busy) } else { Ok(()) } }
+        });
+        done.await.unwrap();
+        assert_eq!(tries, 2);
+
+        let never = retried_for::<(), _>(Duration::ZERO, || async { Err(Refused::Busy) }).await;
+        assert!(matches!(never, Err(GenerationError::Busy)), "{never:?}");
     }
 }

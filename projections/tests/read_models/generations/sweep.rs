@@ -11,6 +11,7 @@ const LEFT: &str = "
     insert into readers.generations (name, version, generation, state, lease_until) values
       ('tally', 1, 2, 'building', clock_timestamp() - interval '61 seconds'),
       ('other', 1, 1, 'building', clock_timestamp() - interval '1 second'),
+      ('running', 1, 1, 'building', clock_timestamp() + interval '10 seconds'),
       ('ahead', 1, 1, 'building', clock_timestamp() + interval '10 minutes');
     insert into readers.generations (name, version, generation, state, keep_until) values
       ('tally', 1, 3, 'kept', clock_timestamp() - interval '1 second'),
@@ -27,6 +28,7 @@ const LEFT: &str = "
     create table read_models.tally_v1_g5 ();
     create table read_models.tally_v1_g7 ();
     create table read_models.other_v1_g1 ();
+    create table read_models.running_v1_g1 ();
     create table read_models.ahead_v1_g1 ();
     create table read_models.unrelated ();
     reset role";
@@ -51,7 +53,14 @@ async fn what_a_killed_replay_leaves_is_gone_when_its_lease_is_over_for_a_minute
     assert_eq!(harness.count("select sum(generation) from readers.parked").await, 4);
     holder.batch_execute("commit").await.unwrap();
     assert_eq!(sweep_generations(&harness.pool).await.unwrap(), ["tally_v1_g5"]);
-    let left = ["other_v1_g1 r", "tally v", "tally_v1_g1 r", "tally_v1_g4 r", "unrelated r"];
+    let left = [
+        "other_v1_g1 r",
+        "running_v1_g1 r",
+        "tally v",
+        "tally_v1_g1 r",
+        "tally_v1_g4 r",
+        "unrelated r",
+    ];
     assert_eq!(relations(&harness).await, left);
     assert_eq!(sweep_generations(&harness.pool).await.unwrap(), Vec::<String>::new());
 }
