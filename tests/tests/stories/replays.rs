@@ -2,6 +2,7 @@
 
 use infra::log::Reader;
 use serde_json::{Value, json};
+use test_support::until_waits_for_lock;
 use tests::{Client, Harness, Installation, problem};
 
 const BUILDING: &str = "
@@ -145,7 +146,10 @@ async fn a_generation_that_is_discarded_is_gone() {
     let given = Generations::new().await;
 
     let path = at("generations/2/discard");
-    given.operator.post(&path, json!({})).await.expect(202);
+    let once = given.operator.saying("Idempotency-Key", "no more of the second one");
+    for _ in 0..2 {
+        once.post(&path, json!({})).await.expect(202);
+    }
 
     assert_eq!(given.states().await, json!([[2, "dropped"], [1, "live"]]));
     let found = "select to_regclass($1) is not null";
@@ -154,6 +158,45 @@ async fn a_generation_that_is_discarded_is_gone() {
     assert_eq!(problem(&given.operator.post(&path, json!({})).await, 409), "generation-state");
     let events = given.harness.events("operator.generation_changed").await;
     assert_eq!(events, [Generations::event(2, "discarded")]);
+}
+
+#[tokio::test]
+async fn of_several_that_are_kept_the_one_that_was_shown_last_is_shown_again() {
+    let given = Generations::new().await;
+    given.promote(&given.operator, 2).await;
+    given.roll_back().await;
+    let said = replay(&given.harness.installation, &["--no-promote"]).await;
+    assert!(said.contains("generation 3 is joined"), "{said}");
+    given.promote(&given.operator, 3).await;
+    assert_eq!(given.states().await, json!([[3, "live"], [2, "kept"], [1, "kept"]]));
+
+    given.roll_back().await;
+
+    assert_eq!(given.states().await, json!([[3, "kept"], [2, "kept"], [1, "live"]]));
+}
+
+#[tokio::test]
+async fn a_node_compares_one_generation_at_a_time() {
+    let given = Generations::new().await;
+    let (holder, watcher) =
+        (given.harness.installation.log().await, given.harness.installation.log().await);
+    let lock = format!("begin; lock table {} in access exclusive mode", table(2));
+    holder.batch_execute(&lock).await.unwrap();
+    let (operator, path) = (given.operator.clone(), at("generations/2/comparison"));
+    let first = tokio::spawn({
+        let path = path.clone();
+        async move { operator.get(&path).await }
+    });
+    // It looks at the size of each table first.
+    until_waits_for_lock(&watcher, "readers.generations g").await;
+
+    let second = given.operator.get(&path).await;
+
+    assert_eq!(problem(&second, 429), "too-many-requests");
+    assert_eq!(second.header("retry-after"), Some("5"));
+    holder.batch_execute("commit").await.unwrap();
+    first.await.unwrap().expect(200);
+    given.compared(2).await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use infra::keyring::ErasureState;
 
 use super::super::runner::RunInputs;
 use super::super::workspace_rows::expire_due;
-use super::super::{mailer, sweeps};
+use super::super::{Workers, mailer, sweeps};
 use super::*;
 use crate::operations::system_command::SystemCommand;
 
@@ -144,4 +144,19 @@ pub(super) async fn damage(databases: &Databases, stream: Uuid) {
     let unknown = "update event_log.events set event_type = 'account.of_tomorrow' \
         where stream_id = $1 and version = 1";
     assert_eq!(owner.execute(unknown, &[&stream]).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_table_of_a_generation_that_nobody_writes_is_deleted_by_a_timer() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let client = app.pool.get().await.unwrap();
+    client.batch_execute("create table read_models.accounts_v1_g9 ()").await.unwrap();
+    drop(client);
+
+    let workers = Workers::start(&app);
+
+    let left = "select count(*) from pg_class where relname = 'accounts_v1_g9'";
+    test_support::until("it is gone", async || count(&app, left).await == 0).await;
+    workers.stop().await;
 }
