@@ -69,7 +69,7 @@ impl Replay<'_> {
             match self.try_join().await {
                 Err(Refused::Busy) if tries < TRIES => {
                     // What the transaction had folded went with it.
-                    self.fold.rows.clear();
+                    self.fold.forget_unwritten();
                     self.fold.events = events;
                     (self.whole, self.folded) = (false, self.written);
                     tokio::time::sleep(PAUSE).await;
