@@ -24,6 +24,7 @@ use error::Refused;
 pub(super) use first::make_first;
 pub use promote::{promote, roll_back};
 pub use state::{Generation, GenerationState};
+pub(super) use sweep::drop_now_or_later;
 pub use sweep::sweep_generations;
 
 const LIST: &str = include_str!("list.sql");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::{DROP_TABLE, Progress, Replay, ReplayError};
+use super::{Progress, Replay, ReplayError};
 use crate::failpoint;
 use crate::log::any_projection::AnyProjection;
 use crate::log::rows::Source;
@@ -14,6 +14,8 @@ use crate::postgres::{PgError, Transaction};
 
 const LIVE_READER: &str = include_str!("live_reader.sql");
 const LIMIT_LOCK_WAIT: &str = "set local lock_timeout = '500ms'";
+/// So long everybody who would read the view waits behind it.
+const LIMIT_VIEW_WAIT: &str = "set local lock_timeout = '100ms'";
 const DROP_OTHERS: &str = include_str!("drop_others.sql");
 const JOIN: &str = include_str!("join.sql");
 const SHOW: &str = "create or replace view {view} as select * from {table}";
@@ -134,10 +136,13 @@ impl Replay<'_> {
             through: self.folded,
             is_live,
         };
-        enter(&tx, self.projection.as_ref(), built).await?;
+        let dropped = enter(&tx, self.projection.as_ref(), built).await?;
         generation::free_checkpoint(&tx, (name, version)).await?;
         tx.commit().await?;
         failpoint!(ReplayJoined);
+        for number in dropped {
+            generation::drop_now_or_later(&mut self.client, (name, version, number)).await;
+        }
         if is_live && self.options.keep.0.is_some() {
             tracing::warn!(
                 reader = name,
@@ -159,12 +164,12 @@ struct Built<'a> {
 }
 
 /// The reader writes it beside the live one, in place of one that was joined earlier. If it has come further than the reader,
-/// that goes on behind it: the others would lack what is between, and are dropped.
+/// that goes on behind it: the others would lack what is between. Those that are written no more are to be dropped.
 async fn enter(
     tx: &Transaction<'_>,
     projection: &dyn AnyProjection,
     Built { generation, fence, table, through, is_live }: Built<'_>,
-) -> Result<(), Refused> {
+) -> Result<Vec<i32>, Refused> {
     let (name, version) = (projection.name(), projection.version());
     let (others, state) = if is_live { (WRITTEN, LIVE) } else { (EARLIER, JOINED) };
     let dropped = tx.query(DROP_OTHERS, &[&name, &version, &others]).await?;
@@ -175,15 +180,13 @@ async fn enter(
         return Err(ReplayError::Lost.into());
     }
     if is_live {
+        tx.batch_execute(LIMIT_VIEW_WAIT).await?;
         let show = SHOW.replace("{view}", &projection.view()).replace("{table}", table);
         tx.batch_execute(&show).await?;
         tx.execute(MOVE_READER, &[&name, &version, &generation, &through]).await?;
     }
-    for row in dropped {
-        let table = generation::table_of(name, version, row.try_get(0)?);
-        tx.batch_execute(&DROP_TABLE.replace("{table}", &table)).await?;
-    }
-    Ok(())
+    let dropped = dropped.iter().map(|row| row.try_get(0));
+    Ok(dropped.collect::<Result<_, tokio_postgres::Error>>()?)
 }
 
 enum Refused {
