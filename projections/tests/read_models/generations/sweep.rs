@@ -83,3 +83,19 @@ async fn what_a_dump_holds_is_dropped_after_it_and_nothing_waits_for_that() {
     assert_eq!(sweep_generations(&harness.pool).await.unwrap(), left);
     assert_eq!(relations(&harness).await, ["tally v", "tally_v1_g3 r"]);
 }
+
+#[tokio::test]
+async fn a_table_that_somebodys_own_view_reads_holds_up_no_other() {
+    let harness = was_read(&[0xd2]).await;
+    let left = "set role lethe_app;
+        create table read_models.a_v1_g1 (id int);
+        create table read_models.b_v1_g1 (id int);
+        create view read_models.own as select * from read_models.a_v1_g1;
+        reset role";
+    harness.admin.batch_execute(left).await.unwrap();
+
+    assert_eq!(sweep_generations(&harness.pool).await.unwrap(), ["b_v1_g1"]);
+
+    harness.admin.batch_execute("drop view read_models.own").await.unwrap();
+    assert_eq!(sweep_generations(&harness.pool).await.unwrap(), ["a_v1_g1"]);
+}
