@@ -80,7 +80,7 @@ pub enum Differs {
     },
 }
 
-/// The generations of every version of a projection, the newest first: at most 100.
+/// The generations of every version of a projection, the newest first: at most 100, the last of those that have ended.
 ///
 /// # Errors
 /// The database does not answer.
