@@ -1,6 +1,7 @@
 //! Generations: which one the view shows, in what two differ, and what is deleted.
 
 mod compare;
+mod first;
 mod sweep;
 
 use std::time::Duration;
