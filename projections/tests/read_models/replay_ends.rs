@@ -1,5 +1,7 @@
 //! How a replay ends: the reader writes what it has built, and then the view shows it; or another one goes on.
 
+use std::time::Duration;
+
 use crate::harness::LogHarness;
 use crate::mixed;
 use crate::readers::{add, letters, tally};
@@ -20,6 +22,8 @@ const VIEW: &str = "read_models.sessions";
 /// No event says so.
 const DAMAGE: &str =
     "update read_models.sessions_v1_g1 set opened_at = opened_at - interval '1 day'";
+
+const BUILT: &str = "select count(*) from pg_stats where tablename = 'tally_v1_g2'";
 
 fn table(generation: i32) -> String {
     format!("read_models.sessions_v1_g{generation}")
@@ -188,6 +192,35 @@ async fn only_what_the_same_programme_has_built_is_taken_up() {
 }
 
 #[tokio::test]
+async fn what_is_to_be_kept_is_kept_also_where_its_reader_comes_later() {
+    let harness = LogHarness::new().await;
+    let stream = Uuid::from_u128(0x113);
+    add(&harness, stream, "a").await;
+    let readers = harness.read(tally()).await;
+    harness.caught_up(&["tally"]).await;
+    readers.stop().await;
+    add(&harness, stream, "b").await;
+    let pool = harness.pool.clone();
+    let replaying = tokio::spawn(async move {
+        let (_keep, cancel) = watch::channel(false);
+        let options = ReplayOptions { keep: Keep(Some(Duration::from_hours(1))), ..small() };
+        replay(&pool, &Reader::projection::<Tally>(), options, cancel, |_| {}).await
+    });
+    until("only its end is left", async || harness.count(BUILT).await > 0).await;
+
+    let readers = harness.read(tally()).await;
+
+    assert_eq!(replaying.await.unwrap().unwrap().generation, 2);
+    let found = generations(&harness.pool, "tally").await.unwrap();
+    let states: Vec<_> = found.iter().map(|it| (it.generation, it.state)).collect();
+    assert_eq!(states, [(2, GenerationState::Live), (1, GenerationState::Kept)]);
+    for table in ["tally_v1_g1", "tally_v1_g2"] {
+        assert_eq!(letters(&harness, table, stream).await.as_deref(), Some("ab"), "{table}");
+    }
+    readers.stop().await;
+}
+
+#[tokio::test]
 async fn an_end_that_was_held_up_loses_nothing_of_a_stream_that_it_parks() {
     let harness = LogHarness::new().await;
     let (well, sick) = (Uuid::from_u128(0x111), Uuid::from_u128(0x112));
@@ -203,8 +236,7 @@ async fn an_end_that_was_held_up_loses_nothing_of_a_stream_that_it_parks() {
         let options = ReplayOptions { promote: false, ..small() };
         replay(&pool, &Reader::projection::<Tally>(), options, cancel, |_| {}).await
     });
-    let built = "select count(*) from pg_stats where tablename = 'tally_v1_g2'";
-    until("only its end is left", async || harness.count(built).await > 0).await;
+    until("only its end is left", async || harness.count(BUILT).await > 0).await;
     let url = &harness.databases.log_url;
     let holder = connect_one(url, &ConnectOptions::default()).await.unwrap();
     let hold = "begin; lock table read_models.tally_v1_g2 in share mode";

@@ -59,8 +59,7 @@ impl Replay<'_> {
                 continue;
             }
             if live.position < self.folded && self.waits_for(&live, behind)? {
-                // One that nothing replaces is waited for while it reads on.
-                let reads_on = !self.options.promote && live.position > seen;
+                let reads_on = self.is_patient(&live) && live.position > seen;
                 behind = if reads_on { 0 } else { behind + 1 };
                 seen = live.position;
                 tokio::time::sleep(PAUSE).await;
@@ -90,10 +89,16 @@ impl Replay<'_> {
         Ok(LiveReader { position: row.try_get(0)?, is_read: row.try_get(1)? })
     }
 
+    /// What is shown is to stay, or is nearly whole and to be kept: its reader is waited for as long as it reads on.
+    const fn is_patient(&self, live: &LiveReader) -> bool {
+        let is_near = self.folded - live.position <= TAIL;
+        !self.options.promote || (self.options.keep.0.is_some() && is_near)
+    }
+
     /// Two generations that the reader writes have the same events.
     fn waits_for(&self, live: &LiveReader, behind: u32) -> Result<bool, ReplayError> {
         match (behind < BEHIND_TRIES, self.options.promote) {
-            (true, promote) => Ok(live.is_read || !promote),
+            (true, _) => Ok(live.is_read || self.is_patient(live)),
             (false, true) => Ok(false),
             (false, false) => {
                 Err(ReplayError::Behind { position: live.position, built: self.folded })
