@@ -47,8 +47,9 @@ from readers.checkpoints c
 where (c.name, c.version) = (p.reader, p.version) and c.kind = 'projection';
 alter table readers.parked drop constraint parked_pkey, add primary key (reader, version, generation, stream_id);
 
--- What there is becomes the first generation. Indexes and constraints keep their names.
-do $$ declare c record; shown text; built text; begin
+-- What there is becomes the first generation. Indexes and constraints keep their names. Whoever was allowed to read the
+-- table may read the view: it reads with the rights of its owner.
+do $$ declare c record; shown text; built text; reads text; begin
   set local role lethe_app;                          -- it owns the tables of the projections
   for c in select name, version from readers.checkpoints where kind = 'projection' order by name, version loop
     shown := c.name || case c.version when 1 then '' else '_v' || c.version end;
@@ -57,13 +58,18 @@ do $$ declare c record; shown text; built text; begin
     continue when to_regclass(format('read_models.%I', shown)) is null;
     execute format('alter table read_models.%I rename to %I', shown, built);
     execute format('create view read_models.%I as select * from read_models.%I', shown, built);
+    for reads in
+      select distinct case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end
+      from pg_class, aclexplode(relacl)
+      where oid = format('read_models.%I', built)::regclass and privilege_type = 'SELECT' and grantee <> relowner
+    loop
+      execute format('grant select on read_models.%I to %s', shown, reads);
+    end loop;
+    insert into readers.generations (name, version, generation, state, indexed, built_at, live_at)
+    values (c.name, c.version, 1, 'live', true, clock_timestamp(), clock_timestamp());
   end loop;
   reset role;
 end $$;
-insert into readers.generations (name, version, generation, state, indexed, built_at, live_at)
-select name, version, 1, 'live', true, clock_timestamp(), clock_timestamp()
-from readers.checkpoints
-where kind = 'projection' and to_regclass(format('read_models.%I', format('%s_v%s_g1', name, version))) is not null;
 update readers.checkpoints c set generation = 1
 from readers.generations g
 where (g.name, g.version) = (c.name, c.version);

@@ -9,7 +9,9 @@ use domain::{AccountId, WorkspaceId};
 use infra::log::{
     AsOf, Differs, FoldError, Reader, RowDifference, RowsAsOf, compare_streams, rows_as_of,
 };
+use infra::postgres::{ConnectOptions, connect_one};
 use serde_json::{Value, json};
+use test_support::until_waits_for_lock;
 use uuid::Uuid;
 
 const STREAMS: &str = "select distinct stream_id from event_log.events order by stream_id";
@@ -181,4 +183,38 @@ async fn each_row_is_what_its_events_make_until_somebody_else_changes_it() {
     let found = differences(&harness, &memberships).await;
     assert_eq!((found.len(), found[0].stream), (1, workspace.0), "{found:?}");
     assert_eq!(found[0].is, Differs::More);
+}
+
+/// As a promotion of what was built a moment ago.
+const PROMOTE: &str = "
+    begin;
+    lock table readers.parked;
+    set local role lethe_app;
+    create table read_models.tally_v1_g2 as table read_models.tally_v1_g1;
+    create or replace view read_models.tally as select * from read_models.tally_v1_g2;
+    reset role;
+    update readers.checkpoints set generation = 2 where name = 'tally'";
+
+#[tokio::test]
+async fn a_promotion_meanwhile_is_no_difference() {
+    let harness = LogHarness::new().await;
+    let stream = Uuid::from_u128(0xc6);
+    add(&harness, stream, "a").await;
+    let readers = harness.read(vec![Reader::projection::<Tally>()]).await;
+    harness.caught_up(&["tally"]).await;
+    readers.stop().await;
+    let url = &harness.databases.log_url;
+    let promoting = connect_one(url, &ConnectOptions::default()).await.unwrap();
+    promoting.batch_execute(PROMOTE).await.unwrap();
+    let pool = harness.pool.clone();
+    let comparing = tokio::spawn(async move {
+        let tally = Reader::projection::<Tally>();
+        compare_streams(&pool, &tally, &[stream], newest_version).await
+    });
+    until_waits_for_lock(&harness.admin, "from readers.parked").await;
+
+    promoting.batch_execute("commit").await.unwrap();
+
+    let found = comparing.await.unwrap().unwrap();
+    assert!(found.is_empty(), "{found:?}");
 }

@@ -1,6 +1,7 @@
 //! Generations: which one the view shows, in what two differ, and what is deleted.
 
 mod compare;
+mod first;
 mod kept;
 mod sweep;
 
@@ -309,4 +310,21 @@ async fn what_is_discarded_is_gone_and_the_live_one_is_read_on() {
     assert_eq!(letters(&harness, "tally", stream).await.as_deref(), Some("abcd"));
     assert_eq!(harness.count("select count(*) from readers.parked").await, 0);
     readers.stop().await;
+}
+
+#[tokio::test]
+async fn those_that_have_ended_hide_none_that_is_written() {
+    let harness = was_read(&[0xd3]).await;
+    let generation = join(&harness).await;
+    let ended = "insert into readers.generations (name, version, generation, state, ended_at)
+        select 'tally', 1, n, 'failed', clock_timestamp() from generate_series(3, 160) n";
+    harness.admin.batch_execute(ended).await.unwrap();
+
+    assert!(compared(&harness, generation, 10).await.unwrap().is_complete);
+    assert_eq!(promoted(&harness, generation, DAY).await.unwrap().generation, generation);
+    assert_eq!(rolled_back(&harness).await.unwrap().generation, 1);
+
+    let listed = states(&harness).await;
+    assert_eq!((listed.len(), listed[0], listed[1]), (100, (1, Live), (generation, Kept)));
+    assert_eq!(listed.last(), Some(&(160, Failed)));
 }

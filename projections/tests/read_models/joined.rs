@@ -36,6 +36,10 @@ const REFUSE: &str = "create function public.refuse() returns trigger language p
 /// The second generation refuses a letter that the first one takes.
 const REFUSE_X: &str = "alter table read_models.tally_v1_g2 add check (text not like '%x%')";
 
+const FILL: &str = "insert into readers.parked
+      (reader, version, generation, replay, stream_id, from_position, error)
+    select 'tally', 1, 2, true, gen_random_uuid(), 1, 'of a test' from generate_series(1, {count})";
+
 /// Builds the second generation, which the reader then writes beside the first one.
 async fn join(harness: &LogHarness) {
     let (_keep, cancel) = watch::channel(false);
@@ -243,9 +247,6 @@ async fn a_generation_that_cannot_be_written_keeps_no_release_up() {
 
 #[tokio::test]
 async fn a_generation_for_which_too_many_streams_would_be_parked_fails() {
-    const FILL: &str = "insert into readers.parked
-          (reader, version, generation, replay, stream_id, from_position, error)
-        select 'tally', 1, 2, true, gen_random_uuid(), 1, 'of a test' from generate_series(1, {count})";
     let harness = LogHarness::new().await;
     add(&harness, Uuid::from_u128(0xf0), "a").await;
     let readers = harness.read(tally()).await;
@@ -268,6 +269,27 @@ async fn a_generation_for_which_too_many_streams_would_be_parked_fails() {
     let why = failed.error.unwrap();
     assert!(why.starts_with("more than 1000 streams do not fit"), "{why}");
     assert_eq!(harness.count("select count(*) from read_models.tally").await, 3);
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn a_generation_that_has_many_parked_streams_is_written_on_while_it_parks_no_more() {
+    let harness = LogHarness::new().await;
+    let well = Uuid::from_u128(0xf7);
+    add(&harness, well, "a").await;
+    let readers = harness.read(tally()).await;
+    harness.caught_up(&["tally"]).await;
+    join(&harness).await;
+    readers.stop().await;
+    harness.admin.batch_execute(&FILL.replace("{count}", "1001")).await.unwrap();
+    let readers = harness.read(tally()).await;
+
+    add(&harness, well, "b").await;
+
+    harness.caught_up(&["tally"]).await;
+    let many = generation(&harness, 2).await;
+    assert_eq!((many.state, many.parked), (GenerationState::Joined, 1001));
+    assert_eq!(both(&harness, well).await, twice("ab"));
     readers.stop().await;
 }
 

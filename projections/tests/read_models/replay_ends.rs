@@ -1,19 +1,29 @@
 //! How a replay ends: the reader writes what it has built, and then the view shows it; or another one goes on.
 
+use std::time::Duration;
+
 use crate::harness::LogHarness;
 use crate::mixed;
+use crate::readers::{add, letters, tally};
 use crate::replay::{replayed, small};
+use crate::tally::Tally;
 use infra::build_id::Build;
 use infra::log::watermark::Watermark;
 use infra::log::{
-    Generation, GenerationState, Keep, ReplayError, ReplayOptions, generations, promote, replay,
+    Generation, GenerationState, Keep, Reader, ReplayError, ReplayOptions, generations, promote,
+    replay,
 };
+use infra::postgres::{ConnectOptions, connect_one};
+use test_support::{until, until_waits_for_lock, waiting_for_lock};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 const VIEW: &str = "read_models.sessions";
 /// No event says so.
 const DAMAGE: &str =
     "update read_models.sessions_v1_g1 set opened_at = opened_at - interval '1 day'";
+
+const BUILT: &str = "select count(*) from pg_stats where tablename = 'tally_v1_g2'";
 
 fn table(generation: i32) -> String {
     format!("read_models.sessions_v1_g{generation}")
@@ -179,4 +189,75 @@ async fn only_what_the_same_programme_has_built_is_taken_up() {
     let why: Vec<_> = failed.map(|it| it.error.as_deref().unwrap_or_default()).collect();
     assert_eq!(why, ["the log has a hole: position 51 is missing"; 4]);
     assert_eq!(tables(&harness).await, 2, "the live one, and the last");
+}
+
+#[tokio::test]
+async fn what_is_to_be_kept_is_kept_also_where_its_reader_comes_later() {
+    let harness = LogHarness::new().await;
+    let stream = Uuid::from_u128(0x113);
+    add(&harness, stream, "a").await;
+    let readers = harness.read(tally()).await;
+    harness.caught_up(&["tally"]).await;
+    readers.stop().await;
+    add(&harness, stream, "b").await;
+    let pool = harness.pool.clone();
+    let replaying = tokio::spawn(async move {
+        let (_keep, cancel) = watch::channel(false);
+        let options = ReplayOptions { keep: Keep(Some(Duration::from_hours(1))), ..small() };
+        replay(&pool, &Reader::projection::<Tally>(), options, cancel, |_| {}).await
+    });
+    until("only its end is left", async || harness.count(BUILT).await > 0).await;
+
+    let readers = harness.read(tally()).await;
+
+    assert_eq!(replaying.await.unwrap().unwrap().generation, 2);
+    let found = generations(&harness.pool, "tally").await.unwrap();
+    let states: Vec<_> = found.iter().map(|it| (it.generation, it.state)).collect();
+    assert_eq!(states, [(2, GenerationState::Live), (1, GenerationState::Kept)]);
+    for table in ["tally_v1_g1", "tally_v1_g2"] {
+        assert_eq!(letters(&harness, table, stream).await.as_deref(), Some("ab"), "{table}");
+    }
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn an_end_that_was_held_up_loses_nothing_of_a_stream_that_it_parks() {
+    let harness = LogHarness::new().await;
+    let (well, sick) = (Uuid::from_u128(0x111), Uuid::from_u128(0x112));
+    add(&harness, well, "a").await;
+    let readers = harness.read(tally()).await;
+    harness.caught_up(&["tally"]).await;
+    readers.stop().await;
+    // The replay comes further than the reader, and waits for it.
+    add(&harness, well, "b").await;
+    let pool = harness.pool.clone();
+    let replaying = tokio::spawn(async move {
+        let (_keep, cancel) = watch::channel(false);
+        let options = ReplayOptions { promote: false, ..small() };
+        replay(&pool, &Reader::projection::<Tally>(), options, cancel, |_| {}).await
+    });
+    until("only its end is left", async || harness.count(BUILT).await > 0).await;
+    let url = &harness.databases.log_url;
+    let holder = connect_one(url, &ConnectOptions::default()).await.unwrap();
+    let hold = "begin; lock table read_models.tally_v1_g2 in share mode";
+    holder.batch_execute(hold).await.unwrap();
+    add(&harness, sick, "c!").await;
+    let readers = harness.read(tally()).await;
+
+    let copies = "copy read_models.tally_v1_g2";
+    until_waits_for_lock(&harness.admin, copies).await;
+    until("the first try is over", async || {
+        waiting_for_lock(&harness.admin, copies).await.is_empty()
+    })
+    .await;
+    until_waits_for_lock(&harness.admin, copies).await;
+    holder.batch_execute("commit").await.unwrap();
+
+    let joined = replaying.await.unwrap().unwrap();
+    assert_eq!((joined.generation, joined.through, joined.parked), (2, harness.head(), 1));
+    assert_eq!(letters(&harness, "tally_v1_g2", well).await.as_deref(), Some("ab"));
+    assert_eq!(letters(&harness, "tally_v1_g2", sick).await.as_deref(), Some("c"));
+    let parked = "select from_position from readers.parked where generation = 2";
+    assert_eq!(harness.count(parked).await, harness.head());
+    readers.stop().await;
 }

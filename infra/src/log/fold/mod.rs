@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::any_projection::AnyProjection;
 use super::reader::ReaderKind;
-use super::{Feed, NewestVersion, Reader, parked};
+use super::{Feed, NewestVersion, Reader, generation, parked};
 use crate::postgres::{Pool, Transaction};
 pub use compare::RowDifference;
 pub use error::FoldError;
@@ -96,13 +96,18 @@ pub async fn compare_streams(
     let checkpoint = tx.query_opt(CHECKPOINT, &[&name, &version]).await?;
     let checkpoint = checkpoint.ok_or(FoldError::NotFollowed)?;
     let (position, live): (i64, i32) = (checkpoint.try_get(0)?, checkpoint.try_get(1)?);
+    if live == 0 {
+        return Err(FoldError::NotFollowed);
+    }
     let parked = parked::load(&tx, (name, version)).await?;
     let parked = parked.iter().filter(|row| row.generation == live);
     let parked: HashMap<Uuid, i64> = parked.map(|row| (row.stream, row.from_position)).collect();
     let end = |stream: &Uuid| parked.get(stream).map_or(position, |from| position.min(from - 1));
     let streams: Vec<_> = streams.iter().map(|stream| (*stream, end(stream))).collect();
     let folded = fold(&tx, (reader, projection), &streams, newest_version).await?;
-    let differences = folded.rows.compare(&tx, &projection.view()).await?;
+    // Not the view: it may show by now what this snapshot does not have.
+    let table = generation::table_of(name, version, live);
+    let differences = folded.rows.compare(&tx, &table).await?;
     tx.commit().await?;
     Ok(differences)
 }

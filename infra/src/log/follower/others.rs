@@ -103,7 +103,10 @@ impl Followed {
             return Ok(Err(why.clone()));
         }
         match self.fold_or_park(reader, tx, wanted).await {
-            Ok(poisoned) if self.parked.len() + poisoned.len() > PARKED_MAX => {
+            // One that was live may have more: of the events of an outage.
+            Ok(poisoned)
+                if !poisoned.is_empty() && self.parked.len() + poisoned.len() > PARKED_MAX =>
+            {
                 Ok(Err(format!("more than {PARKED_MAX} streams do not fit: the fold is wrong")))
             }
             Ok(poisoned) => Ok(Ok(poisoned)),

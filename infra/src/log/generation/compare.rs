@@ -31,9 +31,7 @@ pub async fn compare(
     let mut client = pool.get().await?;
     let other = find(&client, id, generation).await?;
     if !matches!(other.state, GenerationState::Joined | GenerationState::Kept) {
-        let Generation { generation, state, .. } = other;
-        let needed = "compare one that is joined or kept";
-        return Err(GenerationError::State { generation, state, needed });
+        return Err(refusal(other));
     }
     let all = of_version(&client, id).await?;
     let live = all.iter().find(|it| it.state == GenerationState::Live);
@@ -55,12 +53,20 @@ pub async fn compare(
         is_complete: true,
     };
     match pages(&mut client, id, &compare, at_most, empty).await {
-        // It was dropped meanwhile.
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
-            Err(GenerationError::NotFound)
-        }
-        compared => Ok(compared?),
+        Ok(Some(compared)) => return Ok(compared),
+        Ok(None) => {}
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {}
+        Err(error) => return Err(error.into()),
     }
+    // One of them has ended meanwhile.
+    let live = find(&client, id, live).await?;
+    let is_written = |it: &Generation| GenerationState::WRITTEN.contains(&it.state);
+    Err(refusal(if is_written(&live) { find(&client, id, generation).await? } else { live }))
+}
+
+fn refusal(Generation { generation, state, .. }: Generation) -> GenerationError {
+    let needed = "compare one that is joined or kept";
+    GenerationError::State { generation, state, needed }
 }
 
 /// `None`: the live generation has no table.
@@ -74,13 +80,15 @@ async fn statement(
     Ok(Some(statement.replace("{live}", live).replace("{other}", other)))
 }
 
+/// `None`: one of the two is written no more, so that they need not have the same events.
 async fn pages(
     client: &mut PooledClient,
     (name, version): (&str, i16),
     compare: &str,
     at_most: usize,
     mut compared: Comparison,
-) -> Result<Comparison, Error> {
+) -> Result<Option<Comparison>, Error> {
+    let both = vec![compared.live, compared.generation];
     let mut after: Option<String> = None;
     loop {
         let left = at_most - compared.differing.len();
@@ -89,11 +97,13 @@ async fn pages(
         let tx = client.transaction().await?;
         tx.batch_execute(LIMIT_STATEMENT).await?;
         // Planned for its values each time: without a key to begin after, there is no such condition.
-        let rows = tx.query(compare, &[&after, &KEYS_AT_ONCE, &limit, &name, &version]).await?;
+        let rows =
+            tx.query(compare, &[&after, &KEYS_AT_ONCE, &limit, &name, &version, &both]).await?;
         tx.commit().await?;
-        let Some(first) = rows.first() else { return Ok(compared) };
+        let Some(first) = rows.first() else { return Ok(Some(compared)) };
+        let Some(position) = first.try_get::<_, Option<i64>>(0)? else { return Ok(None) };
         if after.is_none() {
-            compared.position = first.try_get::<_, Option<i64>>(0)?.unwrap_or_default();
+            compared.position = position;
         }
         let [live, other] = &mut compared.rows;
         *live += first.try_get::<_, i64>(1)?;
@@ -107,10 +117,10 @@ async fn pages(
         if compared.differing.len() > at_most {
             compared.differing.truncate(at_most);
             compared.is_complete = false;
-            return Ok(compared);
+            return Ok(Some(compared));
         }
         if after.is_none() {
-            return Ok(compared);
+            return Ok(Some(compared));
         }
     }
 }

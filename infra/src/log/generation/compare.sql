@@ -1,5 +1,6 @@
 -- So many keys after one, and the rows of both generations up to the last of them: all in one snapshot, in which both have
--- the same events. Where the row differs as text only, as JSON does by the order of its fields, it is the same.
+-- the same events; no position if one of the two ($6) is written no more. Where the row differs as text only, as JSON does
+-- by the order of its fields, it is the same.
 with a as materialized (
   select t.{key} as key, t as line from {live} t
   where $1::text is null or t.{key} > $1::text::{key_type} order by t.{key} limit $2::int8),
@@ -28,7 +29,11 @@ named as (
     where l.value is distinct from o.value
     order by l.name) as changed
   from unlike)
-select (select position from readers.checkpoints where name = $4 and version = $5),
+select (
+    select position from readers.checkpoints
+    where name = $4 and version = $5 and 2 = (
+      select count(*) from readers.generations
+      where name = $4 and version = $5 and generation = any ($6::int[]) and state in ('joined', 'live', 'kept'))),
   (select count(*) from live), (select count(*) from other), (select key::text from edge),
   n.key::text, n.is_more, n.is_missing, n.changed
 from (values (1)) one

@@ -4,8 +4,8 @@ use tokio_postgres::Error;
 
 use super::error::{Refused, retried};
 use super::{
-    Generation, GenerationError, GenerationState, LIMIT_TABLE_WAIT, find, free_checkpoint, id_of,
-    lock, table_of,
+    Generation, GenerationError, GenerationState, drop_now_or_later, find, free_checkpoint, id_of,
+    lock,
 };
 use crate::log::Reader;
 use crate::log::any_projection::view_name;
@@ -34,11 +34,10 @@ async fn try_discard(pool: &Pool, id: (&'static str, i16), generation: i32) -> R
     if !end(&tx, of, IS_DISCARDABLE, (GenerationState::Cancelled, None)).await? {
         return Err(refusal(find(&tx, id, generation).await?).into());
     }
-    tx.batch_execute(LIMIT_TABLE_WAIT).await?;
-    let table = table_of(id.0, id.1, generation);
-    tx.batch_execute(&format!("drop table if exists {table}")).await?;
     free_checkpoint(&tx, id).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    drop_now_or_later(&mut client, of).await;
+    Ok(())
 }
 
 fn refusal(Generation { generation, state, .. }: Generation) -> GenerationError {

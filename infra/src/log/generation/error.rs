@@ -30,7 +30,7 @@ pub enum GenerationError {
         "generation {generation} has other columns than the live one: raise the projection's VERSION"
     )]
     OtherColumns { generation: i32 },
-    #[error("the table or the checkpoint was in use all the time")]
+    #[error("the view or the checkpoint was in use all the time")]
     Busy,
     #[error(transparent)]
     Feed(#[from] FeedError),

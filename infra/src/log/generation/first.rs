@@ -2,11 +2,12 @@
 
 use tokio_postgres::Error;
 
-use super::table_of;
+use super::{LOCK_CHECKPOINT, table_of};
 use crate::log::any_projection::AnyProjection;
 use crate::postgres::Transaction;
 
 const FIND_VIEW: &str = include_str!("find_view.sql");
+const VIEW: &str = "v";
 const END_FORMER: &str = include_str!("end_former.sql");
 const INSERT_LIVE: &str = include_str!("insert_live.sql");
 
@@ -17,11 +18,17 @@ pub(in crate::log) async fn make_first(
     projection: &dyn AnyProjection,
 ) -> Result<Option<i32>, Error> {
     let (name, version, view) = (projection.name(), projection.version(), projection.view());
-    let found = tx.query_one(FIND_VIEW, &[&view, &name, &version]).await?;
-    let (kind, is_live): (Option<&str>, bool) = (found.try_get(0)?, found.try_get(1)?);
-    match (kind, is_live) {
-        (Some("v"), true) => return Ok(None),
-        (Some("v"), false) => tx.batch_execute(&format!("drop view {view}")).await?,
+    // First without the lock, which would wait for the page of a reader at work.
+    let (kind, is_live) = find(tx, projection).await?;
+    if is_live && kind.as_deref() == Some(VIEW) {
+        return Ok(None);
+    }
+    tx.query(LOCK_CHECKPOINT, &[&name, &version]).await?;
+    let (kind, is_live) = find(tx, projection).await?;
+    match (kind.as_deref(), is_live) {
+        // Of a replay that came to its end meanwhile.
+        (Some(VIEW), true) => return Ok(None),
+        (Some(VIEW), false) => tx.batch_execute(&format!("drop view {view}")).await?,
         (Some(_), _) => tx.batch_execute(&format!("drop table {view}")).await?,
         (None, _) => {}
     }
@@ -34,4 +41,14 @@ pub(in crate::log) async fn make_first(
     tx.batch_execute(&projection.indexes_sql().replace("{table}", &table)).await?;
     tx.batch_execute(&format!("create view {view} as select * from {table}")).await?;
     Ok(Some(generation))
+}
+
+/// What has the name of the view, and whether a generation is live.
+async fn find(
+    tx: &Transaction<'_>,
+    projection: &dyn AnyProjection,
+) -> Result<(Option<String>, bool), Error> {
+    let (name, version, view) = (projection.name(), projection.version(), projection.view());
+    let found = tx.query_one(FIND_VIEW, &[&view, &name, &version]).await?;
+    Ok((found.try_get(0)?, found.try_get(1)?))
 }

@@ -1,4 +1,5 @@
--- The newest first. One that the reader writes stands where its checkpoint does.
+-- The newest first; of those that have ended as many as there is room for. One that the reader writes stands where its
+-- checkpoint does.
 select g.name, g.version, g.generation, g.state,
   case when g.state in ('joined', 'live', 'kept') then coalesce(c.position, g.position) else g.position end,
   g.ceiling, g.build, g.node, g.requested_at, g.built_at, g.live_at, g.ended_at, g.keep_until,
@@ -7,8 +8,10 @@ select g.name, g.version, g.generation, g.state,
   coalesce(pg_total_relation_size(to_regclass(
     format('read_models.%I', format('%s_v%s_g%s', g.name, g.version, g.generation)))), 0),
   g.error
-from readers.generations g
+from (
+  select * from readers.generations
+  where name = $1
+  order by state in ('dropped', 'cancelled', 'failed'), version desc, generation desc
+  limit 100) g
 left join readers.checkpoints c on (c.name, c.version) = (g.name, g.version)
-where g.name = $1
 order by g.version desc, g.generation desc
-limit 100

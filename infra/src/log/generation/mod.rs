@@ -24,6 +24,7 @@ use error::Refused;
 pub(super) use first::make_first;
 pub use promote::{promote, roll_back};
 pub use state::{Generation, GenerationState};
+pub(super) use sweep::drop_now_or_later;
 pub use sweep::sweep_generations;
 
 const LIST: &str = include_str!("list.sql");
@@ -79,7 +80,7 @@ pub enum Differs {
     },
 }
 
-/// The generations of every version of a projection, the newest first: at most 100.
+/// The generations of every version of a projection, the newest first: at most 100, the last of those that have ended.
 ///
 /// # Errors
 /// The database does not answer.

@@ -2,8 +2,8 @@
 
 use super::error::{Refused, retried};
 use super::{
-    Generation, GenerationError, GenerationState, Keep, LIMIT_TABLE_WAIT, find, free_checkpoint,
-    have_same_columns, id_of, lock, of_version, table_of,
+    Generation, GenerationError, GenerationState, Keep, LIMIT_TABLE_WAIT, drop_now_or_later, find,
+    free_checkpoint, have_same_columns, id_of, lock, of_version, table_of,
 };
 use crate::failpoint;
 use crate::log::any_projection::view_name;
@@ -90,14 +90,14 @@ async fn try_show(
     let former = tx.query_opt(&demote, &[&name, &version, &seconds]).await?;
     let promote = tx.prepare_cached(PROMOTE).await?;
     tx.execute(&promote, &[&name, &version, &generation]).await?;
-    if let (Some(former), None) = (former, keep.0) {
-        let former = table_of(name, version, former.try_get(0)?);
-        tx.batch_execute(&format!("drop table if exists {former}")).await?;
-    }
     free_checkpoint(&tx, id).await?;
     let shown = find(&tx, id, generation).await?;
+    let former: Option<i32> = former.map(|row| row.try_get(0)).transpose()?;
     tx.commit().await?;
     failpoint!(ReplayPromoted);
+    if let (Some(former), None) = (former, keep.0) {
+        drop_now_or_later(&mut client, (name, version, former)).await;
+    }
     Ok(shown)
 }
 

@@ -28,6 +28,11 @@ domain::named_enum! {
     }
 }
 
+impl GenerationState {
+    /// Those whose tables the reader writes.
+    pub(super) const WRITTEN: [Self; 3] = [Self::Joined, Self::Live, Self::Kept];
+}
+
 /// The table of one projection that was built from the log, or is being built.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the names of the fields say what they hold")]

@@ -16,7 +16,7 @@ const DELETE: &str = "delete from readers.parked \
     where reader = $1 and version = $2 and generation = $3 and stream_id = $4";
 const ADVANCE: &str = "update readers.parked set from_position = $5 \
     where reader = $1 and version = $2 and generation = $3 and stream_id = $4";
-const DELETE_ALL: &str = "delete from readers.parked where reader = $1 and version = $2";
+const DELETE_ALL: &str = include_str!("delete_all.sql");
 const STREAM: &str = include_str!("stream.sql");
 
 /// A stream that a reader has parked.
@@ -142,7 +142,7 @@ pub(super) async fn delete(
     Ok(())
 }
 
-/// Deletes every parked stream of a reader that starts over.
+/// Deletes every parked stream of a reader that starts over, but for those of a replay.
 pub(super) async fn delete_all(tx: &Transaction<'_>, reader: &Reader) -> Result<(), PgError> {
     tx.execute(DELETE_ALL, &[&reader.name(), &reader.version()]).await?;
     Ok(())

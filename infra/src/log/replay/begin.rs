@@ -63,13 +63,13 @@ impl<'a> Replay<'a> {
         if let Some(Building { position, ceiling, is_over: false, .. }) = left {
             return Err(ReplayError::Running { name, position, ceiling });
         }
-        let begun = match left {
-            Some(left) => resume(&tx, (name, version), &left, &options, ceiling).await?,
+        let begun = match &left {
+            Some(left) => resume(&tx, (name, version), left, &options, ceiling).await?,
             None => None,
         };
-        let begun = match begun {
-            Some(begun) => begun,
-            None => anew(&tx, projection.as_ref(), &options, ceiling).await?,
+        let (begun, failed) = match begun {
+            Some(begun) => (begun, None),
+            None => (anew(&tx, projection.as_ref(), &options, ceiling).await?, left),
         };
         let Begun { generation, fence, written, indexed } = begun;
         let table = table_of(name, version, generation);
@@ -78,6 +78,9 @@ impl<'a> Replay<'a> {
         let own = rows.iter().filter(|row| row.generation == generation);
         fold.parked = own.map(|row| row.stream).collect();
         tx.commit().await?;
+        if let Some(Building { generation, .. }) = failed {
+            generation::drop_now_or_later(&mut client, (name, version, generation)).await;
+        }
         let lease = Lease { node: options.node, fence };
         Ok(Self {
             pool,
@@ -132,7 +135,7 @@ async fn building(
     Ok(found)
 }
 
-/// Goes on with what is left, or deletes it.
+/// Goes on with what is left, or fails it: its table is to be dropped.
 async fn resume(
     tx: &Transaction<'_>,
     (name, version): (&str, i16),
@@ -157,7 +160,6 @@ async fn resume(
     }
     let why = left.error.as_deref().unwrap_or("its replay ended before it was built");
     generation::fail(tx, (name, version), generation, why).await?;
-    tx.batch_execute(&DROP_TABLE.replace("{table}", &table)).await?;
     Ok(None)
 }
 

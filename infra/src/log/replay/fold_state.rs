@@ -44,6 +44,14 @@ impl FoldState {
         }
     }
 
+    /// What was folded since the last write is read again, also of streams that were parked by it.
+    pub fn forget_unwritten(&mut self) {
+        self.rows.clear();
+        for poisoned in self.poisoned.drain(..) {
+            self.parked.remove(&poisoned.stream);
+        }
+    }
+
     /// # Errors
     /// More streams are parked than a fold refuses that is right.
     pub fn check_parked(&self, parked_max: usize) -> Result<(), ReplayError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::{DROP_TABLE, Progress, Replay, ReplayError};
+use super::{Progress, Replay, ReplayError};
 use crate::failpoint;
 use crate::log::any_projection::AnyProjection;
 use crate::log::rows::Source;
@@ -14,6 +14,8 @@ use crate::postgres::{PgError, Transaction};
 
 const LIVE_READER: &str = include_str!("live_reader.sql");
 const LIMIT_LOCK_WAIT: &str = "set local lock_timeout = '500ms'";
+/// So long everybody who would read the view waits behind it.
+const LIMIT_VIEW_WAIT: &str = "set local lock_timeout = '100ms'";
 const DROP_OTHERS: &str = include_str!("drop_others.sql");
 const JOIN: &str = include_str!("join.sql");
 const SHOW: &str = "create or replace view {view} as select * from {table}";
@@ -57,8 +59,7 @@ impl Replay<'_> {
                 continue;
             }
             if live.position < self.folded && self.waits_for(&live, behind)? {
-                // One that nothing replaces is waited for while it reads on.
-                let reads_on = !self.options.promote && live.position > seen;
+                let reads_on = self.is_patient(&live) && live.position > seen;
                 behind = if reads_on { 0 } else { behind + 1 };
                 seen = live.position;
                 tokio::time::sleep(PAUSE).await;
@@ -69,7 +70,7 @@ impl Replay<'_> {
             match self.try_join().await {
                 Err(Refused::Busy) if tries < TRIES => {
                     // What the transaction had folded went with it.
-                    self.fold.rows.clear();
+                    self.fold.forget_unwritten();
                     self.fold.events = events;
                     (self.whole, self.folded) = (false, self.written);
                     tokio::time::sleep(PAUSE).await;
@@ -88,10 +89,16 @@ impl Replay<'_> {
         Ok(LiveReader { position: row.try_get(0)?, is_read: row.try_get(1)? })
     }
 
+    /// What is shown is to stay, or is nearly whole and to be kept: its reader is waited for as long as it reads on.
+    const fn is_patient(&self, live: &LiveReader) -> bool {
+        let is_near = self.folded - live.position <= TAIL;
+        !self.options.promote || (self.options.keep.0.is_some() && is_near)
+    }
+
     /// Two generations that the reader writes have the same events.
     fn waits_for(&self, live: &LiveReader, behind: u32) -> Result<bool, ReplayError> {
         match (behind < BEHIND_TRIES, self.options.promote) {
-            (true, promote) => Ok(live.is_read || !promote),
+            (true, _) => Ok(live.is_read || self.is_patient(live)),
             (false, true) => Ok(false),
             (false, false) => {
                 Err(ReplayError::Behind { position: live.position, built: self.folded })
@@ -134,10 +141,13 @@ impl Replay<'_> {
             through: self.folded,
             is_live,
         };
-        enter(&tx, self.projection.as_ref(), built).await?;
+        let dropped = enter(&tx, self.projection.as_ref(), built).await?;
         generation::free_checkpoint(&tx, (name, version)).await?;
         tx.commit().await?;
         failpoint!(ReplayJoined);
+        for number in dropped {
+            generation::drop_now_or_later(&mut self.client, (name, version, number)).await;
+        }
         if is_live && self.options.keep.0.is_some() {
             tracing::warn!(
                 reader = name,
@@ -159,12 +169,12 @@ struct Built<'a> {
 }
 
 /// The reader writes it beside the live one, in place of one that was joined earlier. If it has come further than the reader,
-/// that goes on behind it: the others would lack what is between, and are dropped.
+/// that goes on behind it: the others would lack what is between. Those that are written no more are to be dropped.
 async fn enter(
     tx: &Transaction<'_>,
     projection: &dyn AnyProjection,
     Built { generation, fence, table, through, is_live }: Built<'_>,
-) -> Result<(), Refused> {
+) -> Result<Vec<i32>, Refused> {
     let (name, version) = (projection.name(), projection.version());
     let (others, state) = if is_live { (WRITTEN, LIVE) } else { (EARLIER, JOINED) };
     let dropped = tx.query(DROP_OTHERS, &[&name, &version, &others]).await?;
@@ -175,15 +185,13 @@ async fn enter(
         return Err(ReplayError::Lost.into());
     }
     if is_live {
+        tx.batch_execute(LIMIT_VIEW_WAIT).await?;
         let show = SHOW.replace("{view}", &projection.view()).replace("{table}", table);
         tx.batch_execute(&show).await?;
         tx.execute(MOVE_READER, &[&name, &version, &generation, &through]).await?;
     }
-    for row in dropped {
-        let table = generation::table_of(name, version, row.try_get(0)?);
-        tx.batch_execute(&DROP_TABLE.replace("{table}", &table)).await?;
-    }
-    Ok(())
+    let dropped = dropped.iter().map(|row| row.try_get(0));
+    Ok(dropped.collect::<Result<_, tokio_postgres::Error>>()?)
 }
 
 enum Refused {

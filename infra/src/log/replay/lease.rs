@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
 
-use super::{DELETE_PARKED, DROP_TABLE, Replay, ReplayError};
+use super::{DELETE_PARKED, Replay, ReplayError};
 use crate::cluster::Lease;
 use crate::log::GenerationState;
+use crate::log::generation::drop_now_or_later;
 use crate::postgres::Pool;
 use crate::statement::execute;
 use crate::supervise;
@@ -31,10 +32,11 @@ impl Replay<'_> {
         let ended =
             tx.execute(&end, &[&name, &version, &generation, &fence, &state, &error]).await?;
         if ended == 1 {
-            tx.batch_execute(&DROP_TABLE.replace("{table}", &self.table)).await?;
             tx.execute(DELETE_PARKED, &[&name, &version, &generation]).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        drop_now_or_later(&mut self.client, (name, version, generation)).await;
+        Ok(())
     }
 
     /// Gives the lease back: what is built stays, for another replay to resume. `false`: another one has taken it.

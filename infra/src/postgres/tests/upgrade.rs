@@ -51,6 +51,7 @@ const READ_BY_V37: &str = "
     insert into read_models.accounts_v4 values (7);
     create table read_models.accounts_v4_shadow (id int primary key);
     create table read_models.sessions (id int primary key);
+    grant select on read_models.sessions to public, lethe_retention;
     reset role";
 
 /// A database as V8 left it, with rows in what V9 renames.
@@ -226,6 +227,12 @@ async fn a_table_of_before_is_the_first_generation_and_a_view_has_its_name() {
     ];
     assert_eq!(text(&client, relations).await, expected);
     assert_eq!(text(&client, "select id::text from read_models.accounts_v4").await, ["7"]);
+    let may = "select relname::text || ' ' || grantee::regrole || ' ' || privilege_type
+        from pg_class, aclexplode(relacl)
+        where relnamespace = 'read_models'::regnamespace and relkind = 'v' and grantee <> relowner
+        order by relname, grantee";
+    let expected = ["sessions - SELECT", "sessions lethe_retention SELECT"];
+    assert_eq!(text(&client, may).await, expected);
     let generations = "select concat_ws(' ', name, version, generation, state)
         from readers.generations order by name";
     let expected = ["accounts 4 1 live", "sessions 1 1 live"];

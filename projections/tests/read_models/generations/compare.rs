@@ -1,10 +1,12 @@
 //! In what two generations differ.
 
-use infra::log::GenerationState::Kept;
-use infra::log::{Difference, Differs};
+use infra::log::GenerationState::{Failed, Kept};
+use infra::log::{Difference, Differs, GenerationError};
+use infra::postgres::{ConnectOptions, connect_one};
+use test_support::until_waits_for_lock;
 use uuid::Uuid;
 
-use super::{compared, join, make, was_read};
+use super::{compared, join, make, reader, was_read};
 
 #[tokio::test]
 async fn a_comparison_names_what_differs() {
@@ -64,4 +66,26 @@ async fn a_comparison_goes_through_all_rows_of_both() {
     let found = compared(&harness, 2, 20_000).await.unwrap();
     assert_eq!((found.rows, found.differing.len()), ([0, 10_001], 10_001));
     assert!(found.is_complete && found.differing.iter().all(|it| it.is == Differs::More));
+}
+
+#[tokio::test]
+async fn what_is_written_no_more_is_compared_no_further() {
+    let harness = was_read(&[0xd4]).await;
+    join(&harness).await;
+    let url = &harness.databases.log_url;
+    let ending = connect_one(url, &ConnectOptions::default()).await.unwrap();
+    let end = "begin; update readers.generations set state = 'failed' where generation = 2;
+        delete from read_models.tally_v1_g2;
+        lock table read_models.tally_v1_g2 in access exclusive mode";
+    ending.batch_execute(end).await.unwrap();
+    let pool = harness.pool.clone();
+    let comparing = tokio::spawn(async move { infra::log::compare(&pool, &reader(), 2, 10).await });
+    // It has seen the generation as it was before.
+    until_waits_for_lock(&harness.admin, "from readers.generations").await;
+
+    ending.batch_execute("commit").await.unwrap();
+
+    let refused = comparing.await.unwrap();
+    let is_so = matches!(refused, Err(GenerationError::State { generation: 2, state: Failed, .. }));
+    assert!(is_so, "{refused:?}");
 }

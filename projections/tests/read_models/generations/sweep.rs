@@ -1,10 +1,10 @@
 //! What generations have left is deleted.
 
-use infra::log::GenerationState::{Dropped, Failed, Kept, Live};
-use infra::log::{generations, sweep_generations};
+use infra::log::GenerationState::{Dropped, Failed, Joined, Kept, Live};
+use infra::log::{Keep, discard, generations, sweep_generations};
 use infra::postgres::{ConnectOptions, connect_one};
 
-use super::{relations, states, was_read};
+use super::{join, promoted, reader, relations, states, was_read};
 
 /// What replays and promotions have left, and what is none of theirs.
 const LEFT: &str = "
@@ -63,4 +63,48 @@ async fn what_a_killed_replay_leaves_is_gone_when_its_lease_is_over_for_a_minute
     ];
     assert_eq!(relations(&harness).await, left);
     assert_eq!(sweep_generations(&harness.pool).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_a_dump_holds_is_dropped_after_it_and_nothing_waits_for_that() {
+    let harness = was_read(&[0xd1]).await;
+    assert_eq!(join(&harness).await, 2);
+    let url = &harness.databases.log_url;
+    let dump = connect_one(url, &ConnectOptions::default()).await.unwrap();
+    let hold =
+        "begin; lock table read_models.tally_v1_g1, read_models.tally_v1_g2 in access share mode";
+    dump.batch_execute(hold).await.unwrap();
+
+    assert_eq!(join(&harness).await, 3);
+    assert_eq!(states(&harness).await, [(1, Live), (2, Dropped), (3, Joined)]);
+    promoted(&harness, 3, Keep(None)).await.unwrap();
+    assert_eq!(states(&harness).await, [(1, Dropped), (2, Dropped), (3, Live)]);
+    assert_eq!(join(&harness).await, 4);
+    dump.batch_execute("lock table read_models.tally_v1_g4 in access share mode").await.unwrap();
+    discard(&harness.pool, &reader(), 4).await.unwrap();
+
+    let held = ["tally_v1_g1 r", "tally_v1_g2 r", "tally_v1_g3 r", "tally_v1_g4 r"];
+    let held: Vec<_> = ["tally v"].into_iter().chain(held).collect();
+    assert_eq!(relations(&harness).await, held);
+    assert_eq!(sweep_generations(&harness.pool).await.unwrap(), Vec::<String>::new());
+    dump.batch_execute("commit").await.unwrap();
+    let left = ["tally_v1_g1", "tally_v1_g2", "tally_v1_g4"];
+    assert_eq!(sweep_generations(&harness.pool).await.unwrap(), left);
+    assert_eq!(relations(&harness).await, ["tally v", "tally_v1_g3 r"]);
+}
+
+#[tokio::test]
+async fn a_table_that_somebodys_own_view_reads_holds_up_no_other() {
+    let harness = was_read(&[0xd2]).await;
+    let left = "set role lethe_app;
+        create table read_models.a_v1_g1 (id int);
+        create table read_models.b_v1_g1 (id int);
+        create view read_models.own as select * from read_models.a_v1_g1;
+        reset role";
+    harness.admin.batch_execute(left).await.unwrap();
+
+    assert_eq!(sweep_generations(&harness.pool).await.unwrap(), ["b_v1_g1"]);
+
+    harness.admin.batch_execute("drop view read_models.own").await.unwrap();
+    assert_eq!(sweep_generations(&harness.pool).await.unwrap(), ["a_v1_g1"]);
 }
