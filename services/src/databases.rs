@@ -55,8 +55,8 @@ pub enum DatabasesError {
     )]
     NoDatabase { setting: &'static str, url: String },
     #[error(
-        "database_url ({log}) and direct_url ({direct}) lead to two databases: correct one of them, direct_url \
-         is the same database without the proxy"
+        "database_url ({log}) and direct_url ({direct}) lead to two databases: correct database_url, or direct_url, \
+         which is the same database without the proxy"
     )]
     TwoDatabases { log: String, direct: String },
     #[error(
@@ -140,9 +140,13 @@ impl Databases {
         Ok(self)
     }
 
-    /// The same for a restore: the events' database may be missing; the keyring's, too, if it `makes_keyring`.
+    /// The same for a restore: the events' database may be missing, and what is before it; the keyring's, too, if it
+    /// `makes_keyring`.
     pub async fn for_restore(config: &Config, makes_keyring: bool) -> Result<Self, DatabasesError> {
         let found = Self::find(config).await?;
+        if let Err(two @ DatabasesError::TwoDatabases { .. }) = found.refuse_other_proxied().await {
+            return found.or_close(Err(two)).await;
+        }
         if makes_keyring || database_exists(&found.keyring).await.is_ok_and(|exists| exists) {
             return Ok(found);
         }
@@ -163,15 +167,23 @@ impl Databases {
 
     /// Refuses a proxy to another database, and keys beside the events.
     async fn refuse_mixed_up(&self) -> Result<(), DatabasesError> {
-        let Self { log, keyring, direct, .. } = self;
+        self.refuse_other_proxied().await?;
+        if is_same_database(&self.direct, &self.keyring, false)
+            .await
+            .map_err(DatabasesError::Keyring)?
+        {
+            return Err(DatabasesError::SharedDatabase(self.keyring.to_string()));
+        }
+        Ok(())
+    }
+
+    async fn refuse_other_proxied(&self) -> Result<(), DatabasesError> {
+        let Self { log, direct, .. } = self;
         if log != direct
             && !is_same_database(direct, log, true).await.map_err(DatabasesError::Log)?
         {
             let (log, direct) = (log.to_string(), direct.to_string());
             return Err(DatabasesError::TwoDatabases { log, direct });
-        }
-        if is_same_database(direct, keyring, false).await.map_err(DatabasesError::Keyring)? {
-            return Err(DatabasesError::SharedDatabase(keyring.to_string()));
         }
         Ok(())
     }

@@ -207,6 +207,12 @@ impl Installation {
         own.unwrap_or_else(|| self.running("lethe_keys"))
     }
 
+    /// The same as the role that owns it.
+    pub fn owner_keyring_url(&self) -> String {
+        let own = self.databases.as_ref().map(|own| own.owner_keyring_url.clone());
+        own.unwrap_or_else(|| self.keyring_url())
+    }
+
     /// A database of the private server, while a node runs.
     fn running(&self, database: &str) -> String {
         let dir = self.data_dir().join("postgres");

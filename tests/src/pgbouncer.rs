@@ -83,7 +83,7 @@ fn run(folder: &Path, server: &Path, user: &str, prepared_max: u32) -> Child {
     let config = format!(
         "[databases]\n* = host={} user={user}\n[pgbouncer]\nlisten_addr =\nlisten_port = {PORT}\n\
          unix_socket_dir = {}\nauth_type = any\npool_mode = transaction\n\
-         default_pool_size = 8\nmax_client_conn = 2000\n\
+         default_pool_size = 8\nmax_client_conn = 2000\nserver_login_retry = 0.1\n\
          max_prepared_statements = {prepared_max}\n",
         server.display(),
         folder.display()

@@ -8,7 +8,7 @@
 --
 -- What it reads does not grow with the queue: for each workspace that waits it looks at the first 4 tasks (32 if few
 -- workspaces wait), and only where none of them can be taken, at the first of each server, deployment and account. It
--- looks at up to 32 workspaces that follow `after`, around to `upto`, and at those of the 32 oldest tasks; where too few
+-- looks at `2 * most` workspaces that follow `after`, around to `upto`, and at those of as many oldest tasks; where too few
 -- of these can be taken, at 250 of each. Each row names the last that follow in `through` where more wait, from which
 -- the next call goes on; the last row has no task.
 --
@@ -38,7 +38,7 @@ begin
   perform pg_advisory_xact_lock('working.run_tasks'::regclass::bigint);
   present := clock_timestamp();
   ahead := present + 2 * make_interval(secs => lease_seconds);
-  foreach places in array array[32, 250] loop
+  foreach places in array array[2 * most, 250] loop
     with recursive forward (workspace_id, place) as (
       (select workspace_id, 1 from working.run_tasks
        where state = 'queued' and workspace_id > after and workspace_id <= furthest order by workspace_id limit 1)

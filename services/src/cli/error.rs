@@ -79,7 +79,13 @@ impl From<DatabasesError> for CliError {
         if let DatabasesError::Installation(error) = error {
             return error.into();
         }
-        if matches!(error, DatabasesError::NoData(_) | DatabasesError::NoDatabase { .. }) {
+        if matches!(
+            error,
+            DatabasesError::NoData(_)
+                | DatabasesError::NoDatabase { .. }
+                | DatabasesError::TwoDatabases { .. }
+                | DatabasesError::SharedDatabase(_)
+        ) {
             Self::Input(error.to_string())
         } else {
             Self::failed(error)

@@ -105,7 +105,8 @@ pub async fn databases() -> Result<Databases, TestingError> {
 pub async fn empty_database() -> Result<String, TestingError> {
     let server = server().await?;
     let name = format!("empty_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    server.cluster.create_database(&name).await?;
+    let owner = connect_one(&server.owner_url("postgres"), &patient()).await?;
+    owner.batch_execute(&format!("create database {name}")).await.map_err(PgError::from)?;
     Ok(server.cluster.url(&name))
 }
 

@@ -216,7 +216,7 @@ async fn a_lost_keyring_comes_back_from_its_copy() {
     assert!(lethe.stop().await.success());
     let copies = installation.copy_dir();
     std::fs::create_dir(copies.join("lost+found")).unwrap();
-    let keyring: infra::postgres::DatabaseUrl = installation.keyring_url().parse().unwrap();
+    let keyring: infra::postgres::DatabaseUrl = installation.owner_keyring_url().parse().unwrap();
     let name = keyring.database().unwrap();
     let drop_it = format!("drop database \"{name}\" with (force)");
     installation.log().await.batch_execute(&drop_it).await.unwrap();

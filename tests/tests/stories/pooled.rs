@@ -152,8 +152,15 @@ async fn a_proxy_that_leads_to_another_database_is_refused() {
         Pooled { installation: pooled.installation.and(&[("direct_url", &direct)]), ..pooled };
 
     let refused = mixed_up.refused().await;
+    let restores = ["restore", "backup", "--overwrite"];
+    let restored = mixed_up.installation.run(&restores).await;
 
     assert!(refused.contains("lead to two databases"), "{refused}");
+    let said = String::from_utf8_lossy(&restored.stderr);
+    assert!(
+        said.contains("lead to two databases"),
+        "nothing is restored into the wrong one: {said}"
+    );
 }
 
 #[tokio::test]

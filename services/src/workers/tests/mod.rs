@@ -89,6 +89,7 @@ use super::session_closer::SessionCloser;
 use crate::config::{Config, Layers};
 use crate::panicked::PanickedWorkers;
 use crate::wiring::App;
+use restoring::take_over;
 use signing_in::{sign_in, sign_in_at};
 use sweeping::damage;
 
@@ -319,13 +320,6 @@ async fn react(app: &App, worker: &dyn Worker) -> Result<(), WorkerError> {
         }
     }
     Ok(())
-}
-
-/// As a start does that finds this log in the place of the one that is known.
-async fn take_over(restored: &App) {
-    restored.watermark.load().await.unwrap();
-    restored.watermark.begin_restore().await.unwrap();
-    restored.watermark.finish_restore().await.unwrap();
 }
 
 async fn count(app: &App, sql: &str) -> i64 {

@@ -8,6 +8,13 @@ use super::super::mailer::Mailer;
 use super::email_index::rotate;
 use super::*;
 
+/// As a start does that finds this log in the place of the one that is known.
+pub(super) async fn take_over(restored: &App) {
+    restored.watermark.load().await.unwrap();
+    restored.watermark.begin_restore().await.unwrap();
+    restored.watermark.finish_restore().await.unwrap();
+}
+
 async fn erasure(app: &App, account: AccountId, grace: TimeDelta) {
     let now = app.clock.now();
     ask(app, account, None, AccountCommand::RequestErasure { now, due: now + grace })
