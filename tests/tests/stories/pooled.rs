@@ -152,11 +152,10 @@ async fn a_proxy_that_leads_to_another_database_is_refused() {
         Pooled { installation: pooled.installation.and(&[("direct_url", &direct)]), ..pooled };
 
     let refused = mixed_up.refused().await;
-    let restores = ["restore", "backup", "--overwrite"];
-    let restored = mixed_up.installation.run(&restores).await;
+    let output = mixed_up.installation.run(&["restore", "backup", "--overwrite"]).await;
 
     assert!(refused.contains("lead to two databases"), "{refused}");
-    let said = String::from_utf8_lossy(&restored.stderr);
+    let said = String::from_utf8_lossy(&output.stderr);
     assert!(
         said.contains("lead to two databases"),
         "nothing is restored into the wrong one: {said}"

@@ -228,6 +228,8 @@ async fn nothing_lands_after_the_answer_to_a_revocation() {
         of.map(|(_, count)| count).sum()
     };
     let all: usize = WRITES.map(written).iter().sum();
-    assert!(WRITES.iter().all(|write| written(write) > 0) && all < count, "no race: {statuses:?}");
+    // Of a few races those of one write may all be lost, on a machine that is slow at the wrong moment.
+    let each = WRITES.iter().all(|write| written(write) > 0) || !long();
+    assert!(each && all > 0 && all < count, "no race: {statuses:?}");
     assert_eq!(late, 0);
 }

@@ -179,7 +179,7 @@ async fn who_is_made_an_owner_on_leaving_leaves_where_another_owner_stays() {
     // Nobody else appends any more: whoever waits is one of these two.
     settled(&harness.installation, "a race").await;
     log.batch_execute("begin; select event_log.lock()").await.unwrap();
-    let promotes = harness.ada.put(&his, "*", json!({ "role": "owner" }));
+    let makes_owner = harness.ada.put(&his, "*", json!({ "role": "owner" }));
     let leaves = async {
         until_waiting(&watcher, 1).await;
         bob.delete(&his).await
@@ -189,7 +189,7 @@ async fn who_is_made_an_owner_on_leaving_leaves_where_another_owner_stays() {
         log.batch_execute("rollback").await.unwrap();
     };
 
-    let (promoted, left, ()) = tokio::join!(promotes, leaves, releases);
+    let (promoted, left, ()) = tokio::join!(makes_owner, leaves, releases);
 
     promoted.expect(200);
     left.expect(204);

@@ -7,6 +7,7 @@ use domain::ServerId;
 
 use super::super::*;
 use super::harness::*;
+use crate::clock::Clock;
 use crate::ids::Ids;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -23,7 +24,8 @@ fn put(path: &Path, days: u32) {
 /// What has changed so many days ago for the last time.
 fn date(path: &Path, days: u32) {
     let file = File::open(path).unwrap();
-    file.set_modified(SystemTime::now() - DAY * days).unwrap();
+    let now = SystemTime::from(Clock::system().now());
+    file.set_modified(now - DAY * days).unwrap();
 }
 
 #[tokio::test]
