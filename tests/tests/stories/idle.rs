@@ -5,12 +5,13 @@ use std::time::Duration;
 use tests::{Installation, Person, transactions_a_second};
 
 const WATCHED: Duration = Duration::from_secs(20);
-/// The goal is 5, which `just bench` looks at: a timer with a minute to wait may fall into the time, and what a busy machine
-/// has held up. With six tests at once it was 9.4.
-const TRANSACTIONS_A_SECOND_MAX: f64 = 12.0;
+/// The goal is 5: a timer with a minute to wait may fall into the time.
+const TRANSACTIONS_A_SECOND_MAX: f64 = 8.0;
 
 #[tokio::test]
 async fn an_idle_node_makes_few_transactions() {
+    // Beside five tests, of which some loaded every core, it was 9.4.
+    let _alone = tests::alone().await;
     let installation = Installation::new().await;
     let node = installation.node().await;
     Person::named("ada").settle(&node.client(), &installation).await;
