@@ -32,7 +32,7 @@ pub use machine::{FirstProcess, HomeDisk, LoginShell, Machine, MachineOptions, M
 pub use node::{NodeHarness, TENANT, TestNode, export};
 pub use proxy::Proxy;
 pub use rights::may_give_away;
-pub use server_pair::{ServerPair, kill_postmaster};
+pub use server_pair::{ServerPair, kill_postmaster, own_server_folder};
 pub use silent_host::SilentHost;
 pub use small_disk::SmallDisk;
 pub use sshd::{Sshd, SshdOptions};

@@ -25,11 +25,15 @@ fn scratch() -> ClusterOptions {
     ClusterOptions { fsync: false, ..ClusterOptions::default() }
 }
 
+/// For a server of a test's own: the account that runs `PostgreSQL` can enter it.
+pub fn own_server_folder() -> TempDir {
+    let open = Permissions::from_mode(0o755);
+    tempfile::Builder::new().permissions(open).tempdir().unwrap()
+}
+
 impl ServerPair {
     pub async fn new() -> Self {
-        // The account that runs PostgreSQL must be able to enter it.
-        let open = Permissions::from_mode(0o755);
-        let folder = tempfile::Builder::new().permissions(open).tempdir().unwrap();
+        let folder = own_server_folder();
         let bin = binaries::find(None).unwrap();
         let primary = Cluster::start(&bin, &folder.path().join("first"), scratch()).await.unwrap();
         let pair = Self { primary, standby: None, bin, folder };

@@ -1,10 +1,10 @@
 //! PostgreSQL is killed and started again under a node that serves: Lethe goes on by itself, and has lost nothing that it answered.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use infra::postgres::{Cluster, ClusterOptions, ConnectOptions, binaries, connect_one};
+use test_support::own_server_folder;
 use tests::{Installation, Person, kill_postmaster, until};
 
 use crate::load::{Load, check};
@@ -18,9 +18,7 @@ async fn start(dir: &Path) -> Cluster {
 #[tokio::test]
 async fn a_server_that_is_killed_and_started_again_costs_no_answer_and_no_restart_of_lethe() {
     let _alone = tests::alone().await;
-    // The account that runs PostgreSQL must be able to enter it.
-    let open = std::fs::Permissions::from_mode(0o755);
-    let dir = tempfile::Builder::new().permissions(open).tempdir().unwrap();
+    let dir = own_server_folder();
     let cluster = start(dir.path()).await;
     let [log, keyring] = ["lethe", "lethe_keys"].map(|name| cluster.url(name));
     let urls = [("database_url", log.as_str()), ("keyring_url", keyring.as_str())];

@@ -1,11 +1,11 @@
 //! A host of PostgreSQL swallows every packet: Lethe serves again by way of another one.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use infra::clock::Clock;
 use infra::postgres::{Cluster, ClusterOptions, ConnectOptions, binaries, connect_one};
+use test_support::own_server_folder;
 use tests::{Installation, Person, SilentHost, StallWatch};
 
 use crate::load::{Load, check};
@@ -19,9 +19,7 @@ const NOTICED_AFTER: TimeDelta = TimeDelta::seconds(3);
 async fn a_host_that_swallows_packets_is_left_within_15_seconds_and_costs_no_answer() {
     let _alone = tests::alone().await;
     let Some(host) = SilentHost::new() else { return };
-    // The account that runs PostgreSQL must be able to enter it.
-    let open = std::fs::Permissions::from_mode(0o755);
-    let dir = tempfile::Builder::new().permissions(open).tempdir().unwrap();
+    let dir = own_server_folder();
     let both = host.addresses().join(",");
     let settings = vec![format!("listen_addresses={both}")];
     let options = ClusterOptions { settings, fsync: false, ..ClusterOptions::default() };

@@ -4,8 +4,7 @@ use domain::seat::{LimitCause, SeatCommand, SeatError};
 use infra::seats::Renewal;
 use test_support::{until, waiting_for_lock};
 
-use super::super::seat_leases::SeatLeases;
-use super::seating::{lease, nobody, seat, workspace};
+use super::seating::{leased, seat};
 use super::*;
 use crate::operations::lease_seat::SeatMember;
 
@@ -13,10 +12,7 @@ use crate::operations::lease_seat::SeatMember;
 async fn a_renewal_that_was_decided_before_the_limit_was_lowered_renews_nothing() {
     let harness = Harness::new().await;
     let app = harness.node().await;
-    let ada = nobody(&app);
-    let of = workspace(&app, ada).await;
-    let held = lease(&app, of, ada).await;
-    react(&app, &SeatLeases::new(&app)).await.unwrap();
+    let (of, ada, held) = leased(&app).await;
     let expiries = async || app.seats.expiries(of).await.unwrap();
     let (before, member) = (expiries().await, SeatMember { workspace: of, account: ada });
     let decided = app.executor.check(&[member.renews(held, 1)]).await.unwrap();
@@ -44,10 +40,7 @@ async fn a_renewal_that_was_decided_before_the_limit_was_lowered_renews_nothing(
 async fn a_renewal_that_meets_another_limit_is_decided_again_and_renews() {
     let harness = Harness::new().await;
     let app = harness.node().await;
-    let ada = nobody(&app);
-    let of = workspace(&app, ada).await;
-    let held = lease(&app, of, ada).await;
-    react(&app, &SeatLeases::new(&app)).await.unwrap();
+    let (of, ada, held) = leased(&app).await;
     let member = SeatMember { workspace: of, account: ada };
     let decided = app.executor.check(&[member.renews(held, 1)]).await.unwrap();
     let owner = ConnectOptions::unlimited();

@@ -23,7 +23,7 @@ impl Harness {
 }
 
 /// A workspace of somebody who has registered nowhere, with two seats.
-pub(super) async fn workspace(app: &App, owner: AccountId) -> WorkspaceId {
+async fn workspace(app: &App, owner: AccountId) -> WorkspaceId {
     let workspace = WorkspaceId(app.ids.uuid());
     let name = Personal::Clear(Label::parse("Engines").unwrap());
     let steps = [
@@ -42,10 +42,19 @@ pub(super) async fn seat(app: &App, of: WorkspaceId, command: SeatCommand) -> Re
 }
 
 /// The event alone, as a node leaves it that dies before it has put the row down.
-pub(super) async fn lease(app: &App, of: WorkspaceId, account: AccountId) -> LeaseId {
+async fn lease(app: &App, of: WorkspaceId, account: AccountId) -> LeaseId {
     let lease = LeaseId(app.ids.uuid());
     seat(app, of, SeatCommand::Acquire { lease, account }).await;
     lease
+}
+
+/// Somebody's lease in a workspace, with its row.
+pub(super) async fn leased(app: &App) -> (WorkspaceId, AccountId, LeaseId) {
+    let account = nobody(app);
+    let of = workspace(app, account).await;
+    let held = lease(app, of, account).await;
+    react(app, &SeatLeases::new(app)).await.unwrap();
+    (of, account, held)
 }
 
 /// Lets the time of every lease be over.
@@ -60,7 +69,7 @@ async fn events(app: &App, of: WorkspaceId) -> Vec<SeatEvent> {
     of_pool.map(|event| event.decode().unwrap()).collect()
 }
 
-pub(super) fn nobody(app: &App) -> AccountId {
+fn nobody(app: &App) -> AccountId {
     AccountId(app.ids.uuid())
 }
 
@@ -146,10 +155,7 @@ async fn with_the_smallest_pool_leases_of_many_workspaces_end_at_once() {
 async fn a_crash_between_the_event_and_the_commit_expires_a_lease_once() {
     let harness = Harness::new().await;
     let app = harness.node().await;
-    let ada = nobody(&app);
-    let of = workspace(&app, ada).await;
-    let held = lease(&app, of, ada).await;
-    react(&app, &SeatLeases::new(&app)).await.unwrap();
+    let (of, ada, held) = leased(&app).await;
     let_time_pass(&app).await;
     seat(&app, of, SeatCommand::Expire { lease: held, account: ada }).await;
     assert_eq!(count(&app, ROWS).await, 1);

@@ -158,7 +158,10 @@ impl Races {
         }
         let call = self.write(write, &actor, number);
         let held = actor.client.hold(call, &self.harness.path("seats")).await;
-        let apart = number / 3 % (2 * APART_MAX + 1);
+        let (round, place) =
+            (number / (REVOCATIONS.len() * WRITES.len()), number % REVOCATIONS.len());
+        // Of each write in its turn, so that also a few races of it are early and late ones.
+        let apart = (round * REVOCATIONS.len() + place) * 2 % (2 * APART_MAX + 1);
         let revoked = async {
             self.pass_time(apart.saturating_sub(APART_MAX)).await;
             self.revoke(revocation, &actor).await
@@ -228,8 +231,6 @@ async fn nothing_lands_after_the_answer_to_a_revocation() {
         of.map(|(_, count)| count).sum()
     };
     let all: usize = WRITES.map(written).iter().sum();
-    // Of a few races those of one write may all be lost, on a machine that is slow at the wrong moment.
-    let each = WRITES.iter().all(|write| written(write) > 0) || !long();
-    assert!(each && all > 0 && all < count, "no race: {statuses:?}");
+    assert!(WRITES.iter().all(|write| written(write) > 0) && all < count, "no race: {statuses:?}");
     assert_eq!(late, 0);
 }
