@@ -130,7 +130,8 @@ impl Transaction<'_> {
     /// Copies rows in: `copy` is a `copy … from stdin (format binary)`.
     ///
     /// # Errors
-    /// The server refuses them.
+    /// The server refuses them. If it refuses the copy itself, as where a lock is waited for in vain, the connection
+    /// ends then: `tokio-postgres` sends a `Sync` too many, whose answer belongs to nothing.
     pub async fn copy_rows<'v>(
         &self,
         copy: &Statement,

@@ -87,7 +87,7 @@ async fn a_stream_that_is_poisoned_again_stays_parked_with_the_new_reason() {
     let seen = parked(&harness.pool, None, None, 10).await.unwrap();
     assert_eq!((seen.len(), seen[0].from_position), (1, 2));
     assert_eq!(seen[0].parked_at, parked_at, "it has waited since");
-    assert!(seen[0].error.contains("tally_text_check"), "{}", seen[0].error);
+    assert!(seen[0].error.contains("tally_v1_g1_text_check"), "{}", seen[0].error);
     assert_eq!(letters(&harness, "tally", sick).await.as_deref(), Some("a"));
     readers.stop().await;
 }

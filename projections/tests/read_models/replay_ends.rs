@@ -244,13 +244,13 @@ async fn an_end_that_was_held_up_loses_nothing_of_a_stream_that_it_parks() {
     add(&harness, sick, "c!").await;
     let readers = harness.read(tally()).await;
 
-    let copies = "copy read_models.tally_v1_g2";
-    until_waits_for_lock(&harness.admin, copies).await;
+    let locks = "lock table read_models.tally_v1_g2";
+    until_waits_for_lock(&harness.admin, locks).await;
     until("the first try is over", async || {
-        waiting_for_lock(&harness.admin, copies).await.is_empty()
+        waiting_for_lock(&harness.admin, locks).await.is_empty()
     })
     .await;
-    until_waits_for_lock(&harness.admin, copies).await;
+    until_waits_for_lock(&harness.admin, locks).await;
     holder.batch_execute("commit").await.unwrap();
 
     let joined = replaying.await.unwrap().unwrap();

@@ -51,7 +51,8 @@ impl PausedReplay {
                 if !waited && progress.done > progress.total / 2 {
                     waited = true;
                     half.send(()).unwrap();
-                    goes_on.recv().unwrap();
+                    // Else nothing of this runtime might hear of its sockets meanwhile.
+                    tokio::task::block_in_place(|| goes_on.recv().unwrap());
                 }
             };
             replay(&pool, &reader, options, cancel, wait_at_half).await

@@ -14,6 +14,8 @@ use crate::postgres::{PgError, Transaction};
 
 const LIVE_READER: &str = include_str!("live_reader.sql");
 const LIMIT_LOCK_WAIT: &str = "set local lock_timeout = '500ms'";
+/// As a `copy` locks it, which would end the connection where it waits in vain.
+const LOCK_TABLE: &str = "lock table {table} in row exclusive mode";
 /// So long everybody who would read the view waits behind it.
 const LIMIT_VIEW_WAIT: &str = "set local lock_timeout = '100ms'";
 const DROP_OTHERS: &str = include_str!("drop_others.sql");
@@ -125,6 +127,7 @@ impl Replay<'_> {
             self.fold.rows.load(Source::Live(&tx), &wanted).await?;
             self.fold.fold(&wanted);
         }
+        tx.batch_execute(&LOCK_TABLE.replace("{table}", &self.table)).await?;
         self.fold.rows.write(&tx).await?;
         for poisoned in &self.fold.poisoned {
             parked::park(&tx, (name, version), self.generation, poisoned).await?;
