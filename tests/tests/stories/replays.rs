@@ -130,7 +130,7 @@ async fn what_a_replay_has_built_is_compared_and_shown_and_taken_back() {
 #[tokio::test]
 async fn a_request_that_is_sent_again_shows_a_generation_once() {
     let given = Generations::new().await;
-    let once = given.operator.saying("Idempotency-Key", "the second one");
+    let once = given.operator.saying("Idempotency-Key", "show-the-second-one");
 
     given.promote(&once, 2).await;
     given.promote(&once, 2).await;
@@ -146,7 +146,7 @@ async fn a_generation_that_is_discarded_is_gone() {
     let given = Generations::new().await;
 
     let path = at("generations/2/discard");
-    let once = given.operator.saying("Idempotency-Key", "no more of the second one");
+    let once = given.operator.saying("Idempotency-Key", "no-more-of-the-second-one");
     for _ in 0..2 {
         once.post(&path, json!({})).await.expect(202);
     }
@@ -188,7 +188,7 @@ async fn a_node_compares_one_generation_at_a_time() {
         async move { operator.get(&path).await }
     });
     // It looks at the size of each table first.
-    until_waits_for_lock(&watcher, "readers.generations g").await;
+    until_waits_for_lock(&watcher, "pg_total_relation_size(to_regclass").await;
 
     let second = given.operator.get(&path).await;
 

@@ -163,8 +163,9 @@ async fn a_dropped_connection_ends_its_session_and_its_channels() {
     let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = alive();
     let connection = harness.connect().await;
-    let unread = connection.open("cat /dev/zero", b"").await.unwrap();
     let mut quiet = connection.open("exec sleep 1000", b"").await.unwrap();
+    // The last: what is not read holds up the whole connection.
+    let unread = connection.open("cat /dev/zero", b"").await.unwrap();
     assert!(alive() > before);
     let waits = tokio::spawn(async move { quiet.next().await });
     // Now it waits: whoever drops the connection has to wake it.
