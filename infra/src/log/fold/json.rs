@@ -26,10 +26,8 @@ pub(super) fn row<R: Row>(row: &R) -> Result<Json, FoldError> {
 
 /// A key, for people.
 pub(super) fn text<K: Value>(key: &K) -> Result<String, FoldError> {
-    Ok(match column(key.sql(), &K::TYPE)? {
-        Json::String(text) => text,
-        other => other.to_string(),
-    })
+    let key = column(key.sql(), &K::TYPE)?;
+    Ok(key.as_str().map_or_else(|| key.to_string(), str::to_owned))
 }
 
 fn column(value: &(dyn ToSql + Sync), of: &Type) -> Result<Json, FoldError> {
