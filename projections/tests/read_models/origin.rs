@@ -18,7 +18,7 @@ struct Tenants;
 
 infra::row! {
     /// How many events a tenant has.
-    pub struct Tenant {
+    pub struct Activity {
         pub tenant_id: TenantId,
         pub events: i64,
         pub position: i64,
@@ -33,19 +33,19 @@ impl Projection for Tenants {
         events bigint not null, position bigint not null)";
     const INDEXES: &'static str = "";
     type Key = TenantId;
-    type Row = Tenant;
+    type Row = Activity;
 
     fn key(event: &Recorded) -> TenantId {
         event.tenant()
     }
 
-    fn origin(row: &Tenant) -> Origin {
+    fn origin(row: &Activity) -> Origin {
         Origin::Stream(row.tenant_id.0)
     }
 
-    fn fold(row: &mut Option<Tenant>, event: &Recorded) -> Result<(), Poison> {
+    fn fold(row: &mut Option<Activity>, event: &Recorded) -> Result<(), Poison> {
         let events = row.as_ref().map_or(0, |row| row.events) + 1;
-        *row = Some(Tenant { tenant_id: event.tenant(), events, position: event.position() });
+        *row = Some(Activity { tenant_id: event.tenant(), events, position: event.position() });
         Ok(())
     }
 }

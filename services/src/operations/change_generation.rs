@@ -50,12 +50,11 @@ pub async fn change_generation(
     change: Change,
     request: &Request,
 ) -> Result<Receipt, ChangeGenerationError> {
-    let receipt = match app.executor.find_earlier(request).await? {
-        Some(earlier) => earlier,
-        None => {
-            let changes = command(app, reader, change).await?;
-            app.executor.execute(request, &[Step::new::<Operator>(token.0, changes)]).await?
-        }
+    let receipt = if let Some(earlier) = app.executor.find_earlier(request).await? {
+        earlier
+    } else {
+        let changes = command(app, reader, change).await?;
+        app.executor.execute(request, &[Step::new::<Operator>(token.0, changes)]).await?
     };
     let recorded = appended_event(app, &receipt).await.map_err(GenerationError::from)?;
     let Some((generation, act, at)) = recorded.as_ref().and_then(|it| requested(it, reader)) else {

@@ -35,9 +35,9 @@ async fn a_comparison_names_what_differs() {
     ];
     assert_eq!(found.differing, expected);
     assert!(found.is_complete);
-    let some = compared(&harness, 2, 2).await.unwrap();
-    assert_eq!(some.differing, expected[..2]);
-    assert!(!some.is_complete);
+    let first = compared(&harness, 2, 2).await.unwrap();
+    assert_eq!(first.differing, expected[..2]);
+    assert!(!first.is_complete);
 }
 
 /// Behind the streams of the test, and more than a statement compares.

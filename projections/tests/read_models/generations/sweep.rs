@@ -83,9 +83,9 @@ async fn what_a_dump_holds_is_dropped_after_it_and_nothing_waits_for_that() {
     dump.batch_execute("lock table read_models.tally_v1_g4 in access share mode").await.unwrap();
     discard(&harness.pool, &reader(), 4).await.unwrap();
 
-    let held = ["tally_v1_g1 r", "tally_v1_g2 r", "tally_v1_g3 r", "tally_v1_g4 r"];
-    let held: Vec<_> = ["tally v"].into_iter().chain(held).collect();
-    assert_eq!(relations(&harness).await, held);
+    let kept = ["tally_v1_g1 r", "tally_v1_g2 r", "tally_v1_g3 r", "tally_v1_g4 r"];
+    let kept: Vec<_> = ["tally v"].into_iter().chain(kept).collect();
+    assert_eq!(relations(&harness).await, kept);
     assert_eq!(sweep_generations(&harness.pool).await.unwrap(), Vec::<String>::new());
     dump.batch_execute("commit").await.unwrap();
     let left = ["tally_v1_g1", "tally_v1_g2", "tally_v1_g4"];
