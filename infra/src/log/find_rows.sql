@@ -11,7 +11,7 @@ select {columns}, wanted.number as key_number, (
     and (select c.position from readers.checkpoints c
       where (c.name, c.version) = ('{name}', {version})) >= event_log.recent_from()
     and not exists (select from readers.parked p
-      where (p.reader, p.version, p.stream_id) = ('{name}', {version}, wanted.stream))
+      where (p.reader, p.version, p.stream_id) = ('{name}', {version}, wanted.stream) and not p.replay)
   then event_log.recent_from() end as whole_before
 from unnest((select $1::{key_type}[]), (select $2::uuid[])) with ordinality wanted (key, stream, number)
 left join lateral (select * from read_models.{table} where {key} = wanted.key offset 0) found on true

@@ -225,6 +225,10 @@ async fn a_row_of_a_stream_that_was_idle_for_long_is_read_without_its_events() {
     harness.record("account", account(3).0, registered(3)).await;
     catch_up(&harness).await;
     move_recent_from(&harness, 3).await;
+    let of_another = "insert into readers.parked
+        (reader, version, generation, replay, stream_id, from_position, error)
+        select name, version, 7, true, $1::uuid, 2, 'unfit' from readers.checkpoints where name = 'accounts'";
+    harness.admin.execute(of_another, &[&account(2).0]).await.unwrap();
     // Only the statement that reads events looks there.
     let holder = connect_one(&harness.databases.log_url, &ConnectOptions::default()).await.unwrap();
     let lock = "begin; lock table event_log.streams in access exclusive mode";

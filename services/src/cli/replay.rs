@@ -115,7 +115,10 @@ fn say_replayed(name: &str, replayed: &Replayed, ends: &str) {
         replayed.events, replayed.through,
     ));
     if replayed.parked > 0 {
-        say(format_args!("streams parked: {}; see /v1/admin/parked-streams", replayed.parked));
+        say(format_args!(
+            "streams parked: {}; /v1/admin/parked-streams shows those of the live generation",
+            replayed.parked
+        ));
     }
 }
 

@@ -57,9 +57,8 @@ pub async fn change_generation(
         app.executor.execute(request, &[Step::new::<Operator>(token.0, changes)]).await?
     };
     let recorded = appended_event(app, &receipt).await.map_err(GenerationError::from)?;
-    let Some((generation, act, at)) = recorded.as_ref().and_then(|it| requested(it, reader)) else {
-        return Ok(receipt);
-    };
+    let requested = recorded.as_ref().and_then(|it| requested(it, reader));
+    let (generation, act, at) = requested.ok_or(GenerationError::OtherVersion)?;
     if receipt.replayed() && is_done(app, reader, generation, (act, at)).await? {
         return Ok(receipt);
     }
@@ -150,4 +149,39 @@ async fn is_done(
             !matches!(found.state, GenerationState::Joined | GenerationState::Kept)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use domain::operator::Scope;
+    use domain::{CommandId, TenantId};
+
+    use super::*;
+    use crate::workers::tests::Harness;
+
+    #[tokio::test]
+    async fn what_was_asked_of_another_version_is_not_answered_as_done() {
+        let harness = Harness::new().await;
+        let app = harness.node().await;
+        let accounts = projections::named("accounts").unwrap();
+        let token = TokenId(app.ids.uuid());
+        let request = Request::new(TenantId(token.0), CommandId(app.ids.uuid()));
+        let expires_at = app.clock.now() + TimeDelta::days(1);
+        let issue = OperatorCommand::IssueToken { scope: Scope::Admin, expires_at };
+        let issuing = Request::new(TenantId(token.0), CommandId(app.ids.uuid()));
+        app.executor.execute(&issuing, &[Step::new::<Operator>(token.0, issue)]).await.unwrap();
+        let asked = OperatorCommand::ChangeGeneration {
+            projection: ReadModel::Accounts,
+            version: accounts.version() - 1,
+            generation: 2,
+            act: GenerationAct::Promoted,
+        };
+        app.executor.execute(&request, &[Step::new::<Operator>(token.0, asked)]).await.unwrap();
+
+        let answer = change_generation(&app, token, &accounts, Change::Promote(2), &request).await;
+
+        let refused = ChangeGenerationError::Generation(GenerationError::OtherVersion);
+        assert_eq!(answer.unwrap_err().to_string(), refused.to_string());
+    }
 }

@@ -9,7 +9,7 @@ use tests::{Installation, Person, transactions_a_second};
 /// The transactions of its vacuum would be counted as the node's.
 const SETTING: &str = "autovacuum=off";
 const WATCHED: Duration = Duration::from_secs(20);
-/// The goal is 5: a timer with a minute to wait may fall into the time.
+/// The goal is 5, and 4.8 were counted: several timers with a minute to wait may fall into the time.
 const TRANSACTIONS_A_SECOND_MAX: f64 = 8.0;
 
 #[tokio::test]
@@ -17,7 +17,7 @@ async fn an_idle_node_makes_few_transactions() {
     let _alone = tests::alone().await;
     let dir = own_server_folder();
     let settings = vec![SETTING.to_owned()];
-    let options = ClusterOptions { settings, ..ClusterOptions::default() };
+    let options = ClusterOptions { settings, fsync: false, ..ClusterOptions::default() };
     let bin = binaries::find(None).unwrap();
     let cluster = Cluster::start(&bin, &dir.path().join("server"), options).await.unwrap();
     let [log, keyring] = ["lethe", "lethe_keys"].map(|name| cluster.url(name));

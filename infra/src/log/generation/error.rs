@@ -25,6 +25,9 @@ pub enum GenerationError {
     State { generation: i32, state: GenerationState, needed: &'static str },
     #[error("no generation is kept")]
     NothingKept,
+    /// Asked for where two versions of the programme serve, or in words that this one does not know.
+    #[error("it was asked of another version of the programme: send it to a node of that one")]
+    OtherVersion,
     /// Its table was changed, and the version was not raised.
     #[error(
         "generation {generation} has other columns than the live one: raise the projection's VERSION"
@@ -70,7 +73,7 @@ impl From<Error> for Refused {
 }
 
 /// Whether a lock was not to be had in time.
-pub(super) fn is_busy(error: &Error) -> bool {
+pub(in crate::log) fn is_busy(error: &Error) -> bool {
     matches!(error.code(), Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED))
 }
 

@@ -2,17 +2,19 @@
 
 use tokio_postgres::Error;
 
-use super::{LOCK_CHECKPOINT, table_of};
+use super::{LOCK_CHECKPOINT, show, table_of};
 use crate::log::any_projection::AnyProjection;
 use crate::postgres::Transaction;
 
 const FIND_VIEW: &str = include_str!("find_view.sql");
+const FIND_LIVE_TABLE: &str = include_str!("find_live_table.sql");
 const VIEW: &str = "v";
 const END_FORMER: &str = include_str!("end_former.sql");
 const INSERT_LIVE: &str = include_str!("insert_live.sql");
 
 /// Makes a projection's view, and an empty live generation behind it, unless they exist. The number of the generation, if it
-/// was made. A table in the view's place holds nothing that the log does not, and is dropped.
+/// was made. A table in the view's place holds nothing that the log does not, and is dropped. Where the view alone is gone, it
+/// shows again what it showed.
 pub(in crate::log) async fn make_first(
     tx: &Transaction<'_>,
     projection: &dyn AnyProjection,
@@ -30,7 +32,13 @@ pub(in crate::log) async fn make_first(
         (Some(VIEW), true) => return Ok(None),
         (Some(VIEW), false) => tx.batch_execute(&format!("drop view {view}")).await?,
         (Some(_), _) => tx.batch_execute(&format!("drop table {view}")).await?,
-        (None, _) => {}
+        (None, true) => {
+            if let Some(live) = tx.query_opt(FIND_LIVE_TABLE, &[&name, &version]).await? {
+                show(tx, &view, &table_of(name, version, live.try_get(0)?)).await?;
+                return Ok(None);
+            }
+        }
+        (None, false) => {}
     }
     tx.execute(END_FORMER, &[&name, &version]).await?;
     let generation = tx.query_one(INSERT_LIVE, &[&name, &version]).await?.try_get(0)?;
@@ -39,7 +47,7 @@ pub(in crate::log) async fn make_first(
     tx.batch_execute(&format!("drop table if exists {table}")).await?;
     tx.batch_execute(&projection.table_sql().replace("{table}", &table)).await?;
     tx.batch_execute(&projection.indexes_sql().replace("{table}", &table)).await?;
-    tx.batch_execute(&format!("create view {view} as select * from {table}")).await?;
+    show(tx, &view, &table).await?;
     Ok(Some(generation))
 }
 

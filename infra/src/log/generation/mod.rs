@@ -21,6 +21,7 @@ pub use discard::discard;
 pub(super) use discard::drop_all;
 pub use error::GenerationError;
 use error::Refused;
+pub(super) use error::is_busy;
 pub(super) use first::make_first;
 pub use promote::{promote, roll_back};
 pub use state::{Generation, GenerationState};
@@ -34,7 +35,7 @@ const LOCK_CHECKPOINT: &str = "select position, generation from readers.checkpoi
 /// A page is written within it. Whoever waits for the checkpoint alone holds up nobody.
 const LIMIT_CHECKPOINT_WAIT: &str = "set local lock_timeout = '2s'";
 /// So long everybody else waits behind whoever waits for the lock of a view or of a table.
-const LIMIT_TABLE_WAIT: &str = "set local lock_timeout = '100ms'";
+pub(super) const LIMIT_TABLE_WAIT: &str = "set local lock_timeout = '100ms'";
 const HAVE_SAME_COLUMNS: &str = include_str!("have_same_columns.sql");
 const FREE_CHECKPOINT: &str = include_str!("free_checkpoint.sql");
 const FAIL: &str = include_str!("fail.sql");
@@ -153,6 +154,12 @@ pub(super) struct Target {
 /// The table of a generation, with its schema.
 pub(super) fn table_of(name: &str, version: i16, generation: i32) -> String {
     format!("read_models.{name}_v{version}_g{generation}")
+}
+
+/// Lets a view show a table, which has its columns. The view is made, if there is none.
+pub(super) async fn show(tx: &Transaction<'_>, view: &str, table: &str) -> Result<(), Error> {
+    let show = format!("create or replace view {view} as select * from {table}");
+    tx.batch_execute(&show).await
 }
 
 /// The tables that a reader writes, the live one first. They stay the same for as long as the checkpoint's fence does.

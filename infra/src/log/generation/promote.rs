@@ -11,7 +11,6 @@ use crate::log::watermark::Watermark;
 use crate::log::{FeedError, Reader};
 use crate::postgres::{Pool, Transaction};
 
-const SHOW: &str = "create or replace view {view} as select * from {table}";
 const DEMOTE: &str = include_str!("demote.sql");
 const PROMOTE: &str = include_str!("promote.sql");
 
@@ -84,17 +83,18 @@ async fn try_show(
         return Err(GenerationError::OtherColumns { generation }.into());
     }
     tx.batch_execute(LIMIT_TABLE_WAIT).await?;
-    tx.batch_execute(&SHOW.replace("{view}", &view).replace("{table}", &table)).await?;
+    super::show(&tx, &view, &table).await?;
     let demote = tx.prepare_cached(DEMOTE).await?;
     let seconds = keep.0.map(|keep| keep.as_secs_f64());
     let former = tx.query_opt(&demote, &[&name, &version, &seconds]).await?;
     let promote = tx.prepare_cached(PROMOTE).await?;
     tx.execute(&promote, &[&name, &version, &generation]).await?;
     free_checkpoint(&tx, id).await?;
-    let shown = find(&tx, id, generation).await?;
     let former: Option<i32> = former.map(|row| row.try_get(0)).transpose()?;
     tx.commit().await?;
     failpoint!(ReplayPromoted);
+    // Not before: it looks at the sizes of tables, and whoever reads the view would wait.
+    let shown = find(&client, id, generation).await?;
     if let (Some(former), None) = (former, keep.0) {
         drop_now_or_later(&mut client, (name, version, former)).await;
     }

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use tokio_postgres::error::SqlState;
-
 use super::{Progress, Replay, ReplayError};
 use crate::failpoint;
 use crate::log::any_projection::AnyProjection;
@@ -16,11 +14,8 @@ const LIVE_READER: &str = include_str!("live_reader.sql");
 const LIMIT_LOCK_WAIT: &str = "set local lock_timeout = '500ms'";
 /// As a `copy` locks it, which would end the connection where it waits in vain.
 const LOCK_TABLE: &str = "lock table {table} in row exclusive mode";
-/// So long everybody who would read the view waits behind it.
-const LIMIT_VIEW_WAIT: &str = "set local lock_timeout = '100ms'";
 const DROP_OTHERS: &str = include_str!("drop_others.sql");
 const JOIN: &str = include_str!("join.sql");
-const SHOW: &str = "create or replace view {view} as select * from {table}";
 const MOVE_READER: &str = include_str!("move_reader.sql");
 const JOINED: &str = GenerationState::Joined.as_str();
 const LIVE: &str = GenerationState::Live.as_str();
@@ -188,9 +183,8 @@ async fn enter(
         return Err(ReplayError::Lost.into());
     }
     if is_live {
-        tx.batch_execute(LIMIT_VIEW_WAIT).await?;
-        let show = SHOW.replace("{view}", &projection.view()).replace("{table}", table);
-        tx.batch_execute(&show).await?;
+        tx.batch_execute(generation::LIMIT_TABLE_WAIT).await?;
+        generation::show(tx, &projection.view(), table).await?;
         tx.execute(MOVE_READER, &[&name, &version, &generation, &through]).await?;
     }
     let dropped = dropped.iter().map(|row| row.try_get(0));
@@ -217,9 +211,6 @@ impl From<FeedError> for Refused {
 
 impl From<tokio_postgres::Error> for Refused {
     fn from(error: tokio_postgres::Error) -> Self {
-        match error.code() {
-            Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED) => Self::Busy,
-            _ => Self::Error(error.into()),
-        }
+        if generation::is_busy(&error) { Self::Busy } else { Self::Error(error.into()) }
     }
 }

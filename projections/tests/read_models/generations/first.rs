@@ -60,3 +60,20 @@ async fn a_view_that_somebody_makes_meanwhile_is_left() {
     assert_eq!(found.as_deref(), Some("ab"));
     readers.stop().await;
 }
+
+#[tokio::test]
+async fn a_view_that_alone_is_gone_shows_its_table_again() {
+    let harness = was_read(&[0xd7]).await;
+    harness.admin.batch_execute("drop view read_models.tally").await.unwrap();
+    // No event says so.
+    let mark = "update read_models.tally_v1_g1 set text = 'marked'";
+    assert_eq!(harness.admin.execute(mark, &[]).await.unwrap(), 1);
+
+    let readers = harness.read(tally()).await;
+
+    harness.caught_up(&["tally"]).await;
+    assert_eq!(states(&harness).await, [(1, Live)]);
+    let found = letters(&harness, "tally", Uuid::from_u128(0xd7)).await;
+    assert_eq!(found.as_deref(), Some("marked"), "it was not read again from nothing");
+    readers.stop().await;
+}

@@ -225,6 +225,11 @@ impl From<GenerationError> for Problem {
             | GenerationError::OtherColumns { .. }) => {
                 Self::new(ProblemKind::GenerationState, error.to_string())
             }
+            // The next node may be one of that version.
+            error @ GenerationError::OtherVersion => {
+                Self::new(ProblemKind::Unavailable, error.to_string())
+                    .with_header(header::RETRY_AFTER, BUSY_SECONDS)
+            }
             GenerationError::Busy => {
                 Self::of(ProblemKind::Unavailable).with_header(header::RETRY_AFTER, BUSY_SECONDS)
             }

@@ -1,14 +1,13 @@
 //! The generations of projections: to look at, to compare, to promote and to take back.
 
-use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use infra::log::{self, Comparison, Difference, Differs, Generation, Reader};
 use serde::Serialize;
-use tokio::sync::Semaphore;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::large_read;
 use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::operator::{Admin, Operator};
@@ -20,9 +19,6 @@ use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::operations::change_generation::{Change, change_generation};
 
-/// A comparison reads two tables: a node does one at a time.
-static COMPARING: Semaphore = Semaphore::const_new(1);
-const COMPARING_SECONDS: u32 = 5;
 const NAMED_MAX: i64 = 1000;
 
 pub fn routes(routes: &mut Routes) {
@@ -215,11 +211,7 @@ async fn comparison(
     let (reader, generation) = generation(path.into_inner())?;
     let limit = query.0.limit.unwrap_or(NAMED_MAX);
     let limit = usize::try_from(limit).map_err(|error| Problem::internal(&error))?;
-    let _only = COMPARING.try_acquire().map_err(|_| {
-        let detail = "This node compares two generations already: send it again after Retry-After.";
-        let busy = Problem::new(ProblemKind::TooManyRequests, detail);
-        busy.with_header(header::RETRY_AFTER, COMPARING_SECONDS)
-    })?;
+    let _only = large_read()?;
     let compared = log::compare(&api.app.pool, &reader, generation, limit).await?;
     Ok(HttpResponse::Ok().json(ComparisonView::from(compared)))
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::large_read;
 use crate::api::ApiData;
 use crate::api::auth::operator::{Admin, Operator};
 use crate::api::http::answers::Unfit;
@@ -98,6 +99,7 @@ async fn show(
     let (name, stream) = path.into_inner();
     let stream: Uuid = stream.parse().map_err(|_| not_found())?;
     let projection = projections::named(&name).ok_or_else(not_found)?;
+    let _only = large_read()?;
     let (pool, newest_version) = (&api.app.pool, domain::newest_version);
     let found = rows_as_of(pool, &projection, stream, query.as_of(), newest_version).await?;
     Ok(HttpResponse::Ok().json(StreamRowsView::from(found)))

@@ -11,7 +11,7 @@ use tests::{Client, Harness, Installation, Person, Sshd, create_workspace, until
 use super::operation::{Operation, document, operations};
 use super::tenant::{Tenant, issue_token};
 
-/// What is never more than one page.
+/// What has no pages: it is short, or cut where its description says so.
 const WHOLE: &[&str] = &[
     "/v1/admin/log-lock",
     "/v1/admin/projections",
