@@ -2,7 +2,7 @@
 
 use tokio_postgres::Error;
 
-use super::{LOCK_CHECKPOINT, show, table_of};
+use super::{LOCK_CHECKPOINT, show_table, table_of};
 use crate::log::any_projection::AnyProjection;
 use crate::postgres::Transaction;
 
@@ -34,7 +34,7 @@ pub(in crate::log) async fn make_first(
         (Some(_), _) => tx.batch_execute(&format!("drop table {view}")).await?,
         (None, true) => {
             if let Some(live) = tx.query_opt(FIND_LIVE_TABLE, &[&name, &version]).await? {
-                show(tx, &view, &table_of(name, version, live.try_get(0)?)).await?;
+                show_table(tx, &view, &table_of(name, version, live.try_get(0)?)).await?;
                 return Ok(None);
             }
         }
@@ -47,7 +47,7 @@ pub(in crate::log) async fn make_first(
     tx.batch_execute(&format!("drop table if exists {table}")).await?;
     tx.batch_execute(&projection.table_sql().replace("{table}", &table)).await?;
     tx.batch_execute(&projection.indexes_sql().replace("{table}", &table)).await?;
-    show(tx, &view, &table).await?;
+    show_table(tx, &view, &table).await?;
     Ok(Some(generation))
 }
 

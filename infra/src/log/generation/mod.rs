@@ -23,6 +23,7 @@ pub use error::GenerationError;
 use error::Refused;
 pub(super) use error::is_busy;
 pub(super) use first::make_first;
+pub(super) use promote::show_table;
 pub use promote::{promote, roll_back};
 pub use state::{Generation, GenerationState};
 pub(super) use sweep::drop_now_or_later;
@@ -154,12 +155,6 @@ pub(super) struct Target {
 /// The table of a generation, with its schema.
 pub(super) fn table_of(name: &str, version: i16, generation: i32) -> String {
     format!("read_models.{name}_v{version}_g{generation}")
-}
-
-/// Lets a view show a table, which has its columns. The view is made, if there is none.
-pub(super) async fn show(tx: &Transaction<'_>, view: &str, table: &str) -> Result<(), Error> {
-    let show = format!("create or replace view {view} as select * from {table}");
-    tx.batch_execute(&show).await
 }
 
 /// The tables that a reader writes, the live one first. They stay the same for as long as the checkpoint's fence does.

@@ -1,5 +1,7 @@
 //! Which generation a projection's view shows.
 
+use tokio_postgres::Error;
+
 use super::error::{Refused, retried};
 use super::{
     Generation, GenerationError, GenerationState, Keep, LIMIT_TABLE_WAIT, drop_now_or_later, find,
@@ -83,7 +85,7 @@ async fn try_show(
         return Err(GenerationError::OtherColumns { generation }.into());
     }
     tx.batch_execute(LIMIT_TABLE_WAIT).await?;
-    super::show(&tx, &view, &table).await?;
+    show_table(&tx, &view, &table).await?;
     let demote = tx.prepare_cached(DEMOTE).await?;
     let seconds = keep.0.map(|keep| keep.as_secs_f64());
     let former = tx.query_opt(&demote, &[&name, &version, &seconds]).await?;
@@ -99,6 +101,16 @@ async fn try_show(
         drop_now_or_later(&mut client, (name, version, former)).await;
     }
     Ok(shown)
+}
+
+/// Lets a view show a table, which has its columns. The view is made, if there is none.
+pub(in crate::log) async fn show_table(
+    tx: &Transaction<'_>,
+    view: &str,
+    table: &str,
+) -> Result<(), Error> {
+    let show = format!("create or replace view {view} as select * from {table}");
+    tx.batch_execute(&show).await
 }
 
 async fn choose(

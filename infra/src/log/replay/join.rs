@@ -184,7 +184,7 @@ async fn enter(
     }
     if is_live {
         tx.batch_execute(generation::LIMIT_TABLE_WAIT).await?;
-        generation::show(tx, &projection.view(), table).await?;
+        generation::show_table(tx, &projection.view(), table).await?;
         tx.execute(MOVE_READER, &[&name, &version, &generation, &through]).await?;
     }
     let dropped = dropped.iter().map(|row| row.try_get(0));
